@@ -22,6 +22,10 @@ EFFECTS: Final = {
     Effect.UNKNOWN: "It may have been changed.",
 }
 
+_NONE: Final = "No tickets match."
+_NONE_FOUND: Final = "No tickets were found."
+"""What is said where not every ticket could be looked at."""
+
 
 def _document(*parts: str, notes: Sequence[str] = ()) -> str:
     said = "\n".join(f"Note: {inline(note)}" for note in notes)
@@ -55,7 +59,8 @@ def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
     if not page.rows:
         place = "after this cursor" if page.offset is None else "at this offset"
-        return _document("No tickets match." if page.offset == 0 else f"No tickets {place}.", notes=page.notes)
+        none = f"No tickets {place}." if page.offset != 0 else _NONE if page.total == 0 else _NONE_FOUND
+        return _document(none, notes=page.notes)
     repeats = "Pages by offset may repeat or miss tickets while others come in." if page.may_repeat else None
     said = (_counted(page), _where_next(page), repeats, page.left_in)
     return _document(" ".join(filter(None, said)), _table(page), notes=page.notes)
@@ -70,9 +75,9 @@ def _counted(page: results.TicketPage) -> str:
 
 def _where_next(page: results.TicketPage) -> str:
     if not page.has_more:
-        return "There are no more."
+        return "There are no more." if page.total is not None else "No more were found."
     if page.next_cursor is None:
-        return f"There are more: next offset {page.next_offset}."
+        return "There are more." if page.next_offset is None else f"There are more: next offset {page.next_offset}."
     return f"There are more: next cursor {inline(page.next_cursor)}."
 
 

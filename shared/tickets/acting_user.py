@@ -161,8 +161,8 @@ async def _at_this_machine(master: MasterData, given: str, *, look_again: bool) 
     named = "several users of the ticket system" if equal else "no user of the ticket system"
     nearest_users = ", ".join(labels(equal or nearest(given, users), USERS.tool))
     raise UnknownTicketUserError(
-        f"The setting MCP_TICKET_USER is “{one_line(given)}”, which names {named}; nearest: {nearest_users}. Nothing "
-        "was changed; set it to an id from get_users and start this server again."
+        f"The setting MCP_TICKET_USER is “{one_line(given)}”, which names {named}; nearest: {nearest_users}. Set it "
+        "to an id from get_users and start this server again."
     )
 
 

@@ -24,7 +24,12 @@ from shared.tickets.names import find, labels, nearest
 from shared.tickets.results import CUT_MARK
 
 _ACTING: Final = ("updatedById", "userId")
-_COMMA: Final = re.compile("[,、，;\n]")
+_COMMA: Final = re.compile("[,、，;；\n]")
+_OR: Final = (
+    re.compile(r"[|｜/／&＆+＋・]| (?:or|and) |または|又は|および|及び|[とやか]", re.IGNORECASE),
+    re.compile(r"\s+"),
+)
+"""What may stand between names, if each part is one."""
 _CUT: Final = (
     "contains the mark [cut at … of … characters], which this server leaves where it shortens a text. Send the whole "
     "text without the mark, or leave the field out"
@@ -176,12 +181,7 @@ def _resolve_each(
 ) -> None:
     """Resolve several references of one argument; a text that is no name may hold several, with commas between."""
     given: tuple[str, ...] = checked.values[name]
-    parts = [
-        part
-        for one in given
-        for part in ([one] if find(one, choices).equal else map(str.strip, _COMMA.split(one)))
-        if part
-    ]
+    parts = [part for one in given for part in _parts(one, choices)]
     found: list[MasterItem] = []
     for part in parts or given:
         checked.values[name], before = part, len(checked.problems)
@@ -192,6 +192,21 @@ def _resolve_each(
         if name in checked.items:
             found.append(checked.items.pop(name))
     checked.values[name] = tuple(dict.fromkeys(one.id for one in found))
+
+
+def _parts(text: str, choices: Sequence[MasterItem]) -> list[str]:
+    """Return the names in a text: the text itself if it is one, else what is between commas or words such as `or`."""
+    if find(text, choices).equal:
+        return [text]
+    return [one for part in map(str.strip, _COMMA.split(text)) if part for one in _names(part, choices)]
+
+
+def _names(text: str, choices: Sequence[MasterItem]) -> list[str]:
+    for between in _OR:
+        parts = [part for part in map(str.strip, between.split(text)) if part]
+        if all(find(part, choices).equal for part in parts):
+            return parts
+    return [text]
 
 
 def _resolve(

@@ -4,7 +4,8 @@ A search that finds nothing says what was searched, and names the nearest ticket
 there is no such ticket.
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
@@ -15,17 +16,16 @@ from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.models import TicketRow, parse_many
+from shared.tickets.paging.cursor import NOT_A_CURSOR
 from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
 from shared.tickets.paging.window_pages import WindowPages
 from shared.tickets.paging.windows import TicketWindows
-from shared.tickets.search.terms import SearchTerms, shown
+from shared.tickets.search.terms import MAX_ALONE, SearchTerms, shown
 from shared.tickets.selection import TicketSelection
 from shared.tickets.sorting import Page, Row
 
-_SEARCHES: Final = 3
-"""Words of a search that found nothing that are searched alone, the longest first."""
 _OF_EACH: Final = 10
 _NEWEST: Final = 100
 
@@ -90,7 +90,12 @@ class TicketPages:
         if not await self._features.has(TOTAL_COUNT):
             rows = _listed(await self._api.get("/tickets", params=query | {"limit": limit + 1}))
             return Page(rows[:limit], len(rows) > limit)
-        response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
+        try:
+            response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
+        except InvalidInputError as error:
+            if error.field == "cursor":
+                raise InvalidInputError.of([NOT_A_CURSOR]) from error
+            raise
         return _enveloped(response)
 
     async def _searched(self, page: Page, selection: TicketSelection, terms: SearchTerms, *, by_words: bool) -> Page:
@@ -99,40 +104,48 @@ class TicketPages:
         if terms.ignored:
             notes.append(f"Searched for the first {len(terms.words)} words, not for the {terms.ignored} after them.")
         if not page.rows and selection.offset == 0 and selection.cursor is None:
-            notes += await self._nothing_found(terms, by_words=by_words)
+            notes += await self._nothing_found(terms, by_words=by_words, are_all=page.total is not None)
         return page._replace(notes=tuple(notes))
 
-    async def _nothing_found(self, terms: SearchTerms, *, by_words: bool) -> list[str]:
-        """Return what was searched and the nearest tickets, whatever the filters."""
+    async def _nothing_found(self, terms: SearchTerms, *, by_words: bool, are_all: bool) -> list[str]:
+        """Return what was searched and the nearest tickets, whatever the filters; `are_all`: in all that fit them."""
         words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
         more = ", description" if by_words else ""
         if by_words and await self._features.has(SEARCH_HISTORY):
             more += ", newest comments"
         searched = (
-            f"Searched for {words}: no ticket that fits the other arguments has every word in its summary{more}, "
+            f"Searched for {words}: no ticket that {'fits the other arguments' if are_all else 'was searched'} has "
+            f"every word in its summary{more}, "
             "account, requestor, person in charge, ticket id or external id."
         )
         if not by_words:
             searched += " This ticket API cannot search descriptions."
         try:
-            near = terms.nearest(await self._pool(terms, by_words=by_words))
+            near = terms.nearest(*await self._pool(terms, by_words=by_words))
         except (UpstreamError, InvalidInputError):
             return [searched]
         return [searched, f"Nearest of all tickets: {shown(near)}." if near else "No other ticket is like it."]
 
-    async def _pool(self, terms: SearchTerms, *, by_words: bool) -> Sequence[Row]:
-        """Return tickets among which the nearest are: with one of the words, or new."""
-        named = await self._ticket(terms)
+    async def _pool(self, terms: SearchTerms, *, by_words: bool) -> tuple[Sequence[Row], Mapping[str, set[str]]]:
+        """Return tickets among which the nearest are, and the words by which the API found them, by ticket id.
+
+        They have one of the words, or are new.
+        """
+        pool = {row["ticketId"]: row for row in await self._ticket(terms)}
+        found: defaultdict[str, set[str]] = defaultdict(set)
         if not by_words:
             window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
-            rows = window.rows if window is not None else ()
-        else:
-            alone = sorted(terms.words, key=len, reverse=True)[:_SEARCHES]
-            some = await gather_all(
-                *(self._rows(searchWords=word, limit=_OF_EACH) for word in alone), self._rows(limit=_NEWEST)
-            )
-            rows = [row for part in some for row in part]
-        return list({row["ticketId"]: row for row in (*named, *rows)}.values())
+            pool |= {row["ticketId"]: row for row in (window.rows if window is not None else ())}
+            return list(pool.values()), found
+        alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]
+        *some, newest = await gather_all(
+            *(self._rows(searchWords=word, limit=_OF_EACH) for word in alone), self._rows(limit=_NEWEST)
+        )
+        for word, rows in zip(alone, some, strict=True):
+            for row in rows:
+                pool[row["ticketId"]] = row
+                found[row["ticketId"]].add(word)
+        return list((pool | {row["ticketId"]: row for row in newest}).values()), found
 
     async def _rows(self, **query: Any) -> list[Row]:
         rows = await self._api.get("/tickets", params={**query, "showCompleted": True})

@@ -81,7 +81,9 @@ async def test_a_wrong_name_is_said_by_every_result_and_refused_by_writes(existi
     said = "The setting MCP_TICKET_USER is “Not A User”, which names no user of the ticket system; nearest: "
     assert not read.is_error
     assert said in text_of(read)
+    assert "Nothing was changed" not in text_of(read)  # the note comes with writes, too
     assert text.startswith(said)
+    assert "Set it to an id from get_users and start this server again. Nothing was changed." in text
     assert error["kind"] == mine["kind"] == "ticket_user_unknown"
     assert existing.wire.writes() == []
 

@@ -43,8 +43,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refuse_request(request: Request, error: HTTPException) -> JSONResponse:
-        headers = {"Allow": ", ".join(allowed_methods(request))} if error.status_code == 405 else None
-        return JSONResponse({"error": SENTENCES[error.status_code]}, error.status_code, headers)
+        status = 404 if error.status_code == 405 and _has_slash_in_id(request) else error.status_code
+        headers = {"Allow": ", ".join(allowed_methods(request))} if status == 405 else None
+        return JSONResponse({"error": SENTENCES[status]}, status, headers)
 
     @app.exception_handler(Exception)
     async def apologise(request: Request, error: Exception) -> JSONResponse:
@@ -61,6 +62,11 @@ def busy(error: DatabaseBusyError) -> JSONResponse:
         return JSONResponse(body, 503, {"Retry-After": "1"})
     log.error("ticket_database_unavailable", kind=error.kind, cause=cause)
     return JSONResponse(body, 507 if isinstance(error, DatabaseFullError) else 503)
+
+
+def _has_slash_in_id(request: Request) -> bool:
+    """Return whether the path is another's only because its slashes are decoded before routing; no id has one."""
+    return b"%2f" in request.scope["raw_path"].lower()
 
 
 def allowed_methods(request: Request) -> list[str]:

@@ -32,6 +32,7 @@ _MAX_WRAPPED: Final = 2_000
 _VALUE: Final = ("value", "date", "dateTime")
 _OF_ID: Final = ("id", "value", "name")
 _OF_TEXT: Final = ("value", "text", "content")
+_OF_CURSOR: Final = ("nextCursor", "value")
 _BESIDE: Final = frozenset({"type"})
 """Names beside a wrapped value that do not change its meaning; beside an id, any other name is a description of it."""
 _QUOTES: Final = MappingProxyType({'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "<": ">"})
@@ -48,6 +49,8 @@ _CLOCK: Final = re.compile(r"(\d{1,4}):([0-5]\d)", re.ASCII)
 _DURATION: Final = re.compile(
     r"(?=.)(?:([\d.,]+)\s*(?:hours?|hrs?|h|時間))?\s*(?:([\d.,]+)\s*(?:minutes?|mins?|m|分))?", re.ASCII | re.IGNORECASE
 )
+_BEFORE_CURSOR: Final = re.compile(r"(?:next\s*)?cursor\s*[:=]?\s*", re.IGNORECASE)
+_BLANK_IN_CURSOR: Final = re.compile(r"(?<=\d) (?=\d\d:\d\d)")
 _KEY: Final = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
 
 
@@ -152,6 +155,15 @@ def identifier(value: object, info: ValidationInfo) -> object:
         case list():
             raise WrongValueError("must be one id; call once for each", allowed=[str(one)[:50] for one in value[:5]])
     return value
+
+
+def cursor(value: object, info: ValidationInfo) -> object:
+    """Return a cursor without what stands around it in the text of a result: `next cursor rd:2026-… .`."""
+    value = _unwrapped(value, info, _OF_CURSOR, _BESIDE)
+    if not isinstance(value, str):
+        raise ValueError("must be nextCursor of the page before, as text")
+    place = bare(_BEFORE_CURSOR.sub("", bare(value), count=1)).rstrip(".")
+    return _BLANK_IN_CURSOR.sub("T", place, count=1)
 
 
 def several(value: object, info: ValidationInfo) -> object:

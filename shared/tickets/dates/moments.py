@@ -90,8 +90,9 @@ def read_day(text: str, at: TicketTime, *, past: bool = False) -> DateValue:
     days = [_day_of(day, spelled, at) for day in spelled.days]
     if len(set(days)) > 1:
         raise AmbiguousError(map(str, days))
-    weekday = WEEKDAYS[days[0].weekday()].capitalize()
-    return DateValue(str(days[0]), f"“{words}” is {weekday}, {days[0]}" if spelled.is_relative else "")
+    if spelled.is_relative:
+        return DateValue(str(days[0]), f"“{words}” is {WEEKDAYS[days[0].weekday()].capitalize()}, {days[0]}")
+    return DateValue(str(days[0]), f"only the day counts, {days[0]}" if spelled.clock not in {None, time()} else "")
 
 
 def read_minute(text: str, at: TicketTime, *, past: bool = True) -> DateValue:

@@ -11,12 +11,15 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.tickets.models import MasterItem, Status
 from shared.tickets.names import labels
-from shared.tickets.paging.cursor import order_of
+from shared.tickets.paging.cursor import NOT_A_CURSOR, order_of
 from shared.tickets.selection import TicketFilters, TicketSelection
 
 MAX_STATUSES: Final = 20
 _ONLY_OPEN: Final = ("open", "overdue", "dueWithin")
 """Arguments that leave completed tickets out."""
+_DUE_FROM: Final = "scheduledCompletionDateFrom"
+_DUE_TO: Final = "scheduledCompletionDateTo"
+_ONE_OF_THEM: Final = "give one of them"
 _OF_COMPLETED: Final = ("completedFrom", "completedTo")
 """Arguments that only completed tickets fit."""
 
@@ -65,9 +68,9 @@ def selection_of(request: ListRequest, fields: tuple[str, ...] = ()) -> TicketSe
         InvalidInputError: arguments exclude each other; it names all that do.
     """
     values = request.values
-    due_from, due_to = _due(request)
-    if problems := [*_contradictions(request), *_empty_range(request, due_from, due_to)]:
+    if problems := [*_contradictions(request), *_not_due(request)]:
         raise InvalidInputError.of(problems)
+    due_from, due_to = _due(request)
     cursor = values.get("cursor")
     order = (values["sortBy"], values["sortOrder"] == "desc")
     sort_by, descends = order if cursor is None else order_of(cursor) or order
@@ -98,14 +101,16 @@ def selection_of(request: ListRequest, fields: tuple[str, ...] = ()) -> TicketSe
 
 def _due(request: ListRequest) -> tuple[str | None, str | None]:
     """Return the first and the last day on which the wanted tickets are due."""
-    values, today = request.values, request.today
-    first, last = values.get("scheduledCompletionDateFrom"), values.get("scheduledCompletionDateTo")
-    if values["overdue"]:
-        last = min(filter(None, (last, str(today - timedelta(1)))))
-    if "dueWithin" in values:
-        first = max(filter(None, (first, str(today))))
-        last = min(filter(None, (last, _in_days(today, values["dueWithin"]))))
-    return first, last
+    first, last = request.values.get(_DUE_FROM), request.values.get(_DUE_TO)
+    earliest, latest = _due_by_words(request)
+    return max(filter(None, (first, earliest)), default=None), min(filter(None, (last, latest)), default=None)
+
+
+def _due_by_words(request: ListRequest) -> tuple[str | None, str | None]:
+    """Return the days that `overdue` or `dueWithin` means, if one of them is given."""
+    if "dueWithin" in request.values:
+        return str(request.today), _in_days(request.today, request.values["dueWithin"])
+    return None, str(request.today - timedelta(1)) if request.values["overdue"] else None
 
 
 def _in_days(today: date, days: int) -> str:
@@ -129,7 +134,7 @@ def _contradictions(request: ListRequest) -> Iterator[Problem]:
     yield from _of_completed(request)
     person = values.get("personInChargeId")
     if values["mine"] and request.me is not None and person not in {None, request.me.id}:
-        yield Problem("personInChargeId", f"is {person}, and mine: true means {request.me.id}; give one of them")
+        yield Problem("personInChargeId", f"is {person}, and mine: true means {request.me.id}; {_ONE_OF_THEM}")
     if len(request.status_ids) > MAX_STATUSES:
         yield Problem("statusId", f"must be at most {MAX_STATUSES} statuses")
     yield from _of_cursor(request)
@@ -137,28 +142,34 @@ def _contradictions(request: ListRequest) -> Iterator[Problem]:
 
 def _of_completed(request: ListRequest) -> Iterator[Problem]:
     """Yield a problem where completed tickets are both asked for and left out."""
-    values, by = request.values, " and ".join(map(request.shown, request.only_open))
+    values, only_open = request.values, request.only_open
     completed = [one for one in request.statuses if one.id in request.completed and one.id in request.status_ids]
-    dates = [request.shown(name) for name in _OF_COMPLETED if name in values]
-    if request.only_open:
+    named = ", ".join(labels(completed, "get_statuses"))
+    if only_open:
+        by = f"{' and '.join(map(request.shown, only_open))} {_verb('leave', only_open)}"
         if values["showCompleted"] and "showCompleted" in request.named:
-            yield Problem("showCompleted", f"true includes completed tickets, and {by} leaves them out", right={})
+            yield Problem("showCompleted", f"true includes completed tickets, and {by} them out", right={})
         if completed:
-            named = ", ".join(labels(completed, "get_statuses"))
             others = [one for one in request.status_ids if one not in request.completed]
-            right = {"statusId": ",".join(others)} if others else None
-            yield Problem("statusId", f"{named} means completed, and {by} leaves completed tickets out", right=right)
+            right, advice = ({"statusId": ",".join(others)}, "") if others else (None, f"; {_ONE_OF_THEM}")
+            text = f"{named} {_verb('mean', completed)} completed, and {by} completed tickets out{advice}"
+            yield Problem("statusId", text, right=right)
         for name in _OF_COMPLETED:
             if name in values:
-                yield Problem(name, f"only completed tickets have that date, and {by} leaves them out")
-    elif not values["showCompleted"] and (completed or dates):
-        asked = [f"statusId: {', '.join(labels(completed, 'get_statuses'))}"] if completed else []
-        said = " and ".join((*asked, *dates))
+                yield Problem(name, f"asks for completed tickets, and {by} them out; {_ONE_OF_THEM}")
+        return
+    asked = [*([f"statusId: {named}"] if completed else []), *map(request.shown, values.keys() & {*_OF_COMPLETED})]
+    if not values["showCompleted"] and asked:
         yield Problem(
             "showCompleted",
-            f"false leaves completed tickets out, and {said} asks for them: these exclude each other",
+            f"false leaves completed tickets out, and {' and '.join(sorted(asked))} {_verb('ask', asked)} for them: "
+            "these exclude each other",
             right={"showCompleted": True},
         )
+
+
+def _verb(word: str, subjects: Collection[Any]) -> str:
+    return word if len(subjects) > 1 else f"{word}s"
 
 
 def _of_cursor(request: ListRequest) -> Iterator[Problem]:
@@ -170,7 +181,7 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
         yield Problem("offset", "is given together with cursor, which says where the page begins", right={})
     order = order_of(values["cursor"])
     if order is None:
-        yield Problem("cursor", "must be nextCursor of the page before; leave it out for the first page", right={})
+        yield NOT_A_CURSOR
         return
     own = {"sortBy": order[0], "sortOrder": "desc" if order[1] else "asc"}
     for name in ("sortBy", "sortOrder"):
@@ -178,10 +189,16 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
             yield Problem(name, f"the cursor is of a list with {name}: {own[name]}", right={name: own[name]})
 
 
-def _empty_range(request: ListRequest, first: str | None, last: str | None) -> Iterator[Problem]:
-    """Yield a problem where the days of two arguments do not meet."""
-    if first is None or last is None or first <= last or (request.values["overdue"] and "dueWithin" in request.values):
+def _not_due(request: ListRequest) -> Iterator[Problem]:
+    """Yield a problem for each end of the due dates that no day of `overdue` or `dueWithin` fits."""
+    if request.values["overdue"] and "dueWithin" in request.values:
         return
-    names = ("overdue", "dueWithin", "scheduledCompletionDateFrom", "scheduledCompletionDateTo")
-    given = [request.shown(name) for name in names if request.values.get(name) not in {None, False}]
-    yield Problem("", f"No day fits {' and '.join(given)}; today is {request.today}")
+    earliest, latest = _due_by_words(request)
+    name = "dueWithin" if "dueWithin" in request.values else "overdue"
+    means = f"due from {earliest} to {latest}" if earliest else f"due by {latest}"
+    first, last = request.values.get(_DUE_FROM), request.values.get(_DUE_TO)
+    text = f"and {request.shown(name)} means {means}; {_ONE_OF_THEM}"
+    if first is not None and latest is not None and first > latest:
+        yield Problem(_DUE_FROM, f"is {first}, {text}")
+    if last is not None and earliest is not None and last < earliest:
+        yield Problem(_DUE_TO, f"is {last}, {text}")

@@ -14,7 +14,13 @@ from shared.errors import InvalidInputError, Problem
 from shared.tickets.sorting import Row, id_key
 
 _LETTERS: Final = MappingProxyType({"receptionDateTime": "r", "scheduledCompletionDate": "s", "completionDate": "c"})
-_FORM: Final = re.compile(r"([rsc][ad]):([^/]{0,100})/(.{1,300})")
+_FORM: Final = re.compile(r"([rsc][ad]):((?:\d[^/]{0,99})?)/(.{1,300})", re.ASCII)
+NOT_A_CURSOR: Final = Problem(
+    "cursor", "must be nextCursor of the page before; leave it out for the first page", right={}
+)
+_OTHER_ORDER: Final = Problem(
+    "cursor", "belongs to a list in another order; keep sortBy and sortOrder, or begin without cursor", right={}
+)
 
 
 class Place(NamedTuple):
@@ -34,9 +40,9 @@ class Place(NamedTuple):
         """Return the place that a cursor names. Raises: InvalidInputError, also for a cursor of another order."""
         found = _FORM.fullmatch(cursor)
         if found is None:
-            raise _refused("is not a place in this list; take `nextCursor` of the page before")
+            raise InvalidInputError.of([NOT_A_CURSOR])
         if found[1] != _order(sort_by, descends=descends):
-            raise _refused("belongs to a list in another order; keep sortBy and sortOrder, or begin without cursor")
+            raise InvalidInputError.of([_OTHER_ORDER])
         return cls(unquote(found[2]).replace("T", " "), unquote(found[3]))
 
     def cursor(self, sort_by: str, *, descends: bool) -> str:
@@ -64,7 +70,3 @@ def order_of(cursor: str) -> tuple[str, bool] | None:
 
 def _order(sort_by: str, *, descends: bool) -> str:
     return f"{_LETTERS[sort_by]}{'d' if descends else 'a'}"
-
-
-def _refused(text: str) -> InvalidInputError:
-    return InvalidInputError.of([Problem("cursor", text, right={})])

@@ -117,7 +117,7 @@ class Narrowing:
         if len(early) > MOST_READ:
             raise _cannot(
                 "this ticket API shows changes only in the history of each ticket; at most "
-                f"{MOST_READ} can be read, and {len(early):,} tickets fit the other arguments",
+                f"{MOST_READ} can be read, and here it would be {len(early):,} or more",
                 ("date of change",),
             )
         changed = await tickets.changed(early)

@@ -106,8 +106,7 @@ class WindowPages:
         notes, fetched_by = left_out_notes(window.left_out), str(query["sortBy"])
         may_lack = window.is_cut and not await narrowing.ends_in(window.rows[-1], window.tickets, fetched_by)
         if terms is not None:
-            piece = terms.longest if window.is_cut else terms.phrase
-            own = await self._windows.window({**query, "searchQuery": escaped(piece)})
+            own, piece = await self._searched(query, terms.longest if window.is_cut else (terms.phrase,))
             rows, said = found_rows(window, own, terms, piece)
             notes = (*notes, *said)
         names = narrowing.names
@@ -119,6 +118,18 @@ class WindowPages:
         is_computed = bool(names) or terms is not None
         total = None if may_lack and is_computed else len(rows)
         return _Found(rows, fetched_by, window.tickets, may_lack and not is_computed, total, notes)
+
+    async def _searched(self, query: Query, pieces: Sequence[str]) -> tuple[Window | None, str]:
+        """Return what the API finds for the first piece of which it shows all, else for the first, and the piece."""
+        first: Window | None = None
+        for piece in pieces:
+            own = await self._windows.window({**query, "searchQuery": escaped(piece)})
+            if own is None:
+                break
+            if not own.is_cut:
+                return own, piece
+            first = first or own
+        return first, pieces[0]
 
     async def _without_window(
         self, selection: TicketSelection, query: Query, narrowing: Narrowing, terms: SearchTerms | None

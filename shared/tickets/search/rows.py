@@ -57,7 +57,7 @@ def found_rows(
         for row in by_api
         if row["ticketId"] not in held and (row["ticketId"] in trusted or terms.found_in(text_of(row)))
     ]
-    notes = [_only_by_api(len(window.rows), piece)] if window.is_cut else []
+    notes = [_only_by_api(len(window.rows), piece, are_all=own is not None and not own.is_cut)] if window.is_cut else []
     if has_wildcard(piece) and own is not None and not _is_literal(window.rows, own, piece):
         notes.append(_NOT_LITERAL)
     return found, tuple(notes)
@@ -77,8 +77,9 @@ def _is_literal(rows: Sequence[Row], own: WindowRows, piece: str) -> bool:
     return not missed and all(has_literally(row, piece) for row in own.rows)
 
 
-def _only_by_api(held: int, piece: str) -> str:
+def _only_by_api(held: int, piece: str, *, are_all: bool) -> str:
     return (
         f"Of more than {held:,} tickets, the first {held:,} were searched in summary, account, requestor, person in "
-        f"charge and ids; the others only for “{one_line(piece)}” in summary, account and requestor."
+        f"charge and ids; {'the' if are_all else 'not all'} others, only for “{one_line(piece)}” in summary, account "
+        "and requestor."
     )

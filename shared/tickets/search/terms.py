@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -19,6 +19,8 @@ SEARCHED: Final = ("ticketId", "summary", "accountName", "requestorName", "perso
 API_SEARCHES: Final = ("summary", "accountName", "requestorName")
 """The fields that a ticket API searches by `searchQuery`."""
 MAX_NEAR: Final = 3
+MAX_ALONE: Final = 3
+"""Words of a search that are searched alone, the longest first."""
 _ALIKE: Final = 0.9
 """What all of a word's pairs of letters count, compared with the word itself."""
 _NEAR: Final = 0.45
@@ -58,24 +60,29 @@ class SearchTerms:
         return cls(phrase, tuple(kept), len(words) - len(kept))
 
     @property
-    def longest(self) -> str:
-        """The longest word as it was given, by which a ticket API finds the fewest tickets."""
-        return max((word.strip(_OUTER) or word for word in self.phrase.split()), key=len)
+    def longest(self) -> Sequence[str]:
+        """The longest words as they were given, at most `MAX_ALONE`: by them a ticket API finds the fewest tickets."""
+        return sorted((word.strip(_OUTER) or word for word in self.phrase.split()), key=len, reverse=True)[:MAX_ALONE]
 
     def found_in(self, text: str) -> bool:
         """Return whether a text, as `text_of` returns it, has all words."""
         return all(word in text for word, _ in self._compared)
 
-    def nearest(self, rows: Iterable[Row]) -> list[Row]:
-        """Return the rows that have most of the words, or words like them: the best `MAX_NEAR`, newest ticket first."""
-        scored = [(self._likeness(text_of(row)), row) for row in rows]
+    def nearest(self, rows: Iterable[Row], found: Mapping[str, Collection[str]]) -> list[Row]:
+        """Return the rows that have most of the words, or words like them: the best `MAX_NEAR`, newest ticket first.
+
+        `found` are words that the API found in tickets, by ticket id, also where rows do not show it.
+        """
+        scored = [(self._likeness(text_of(row), found.get(row["ticketId"], ())), row) for row in rows]
         near = sorted((one for one in scored if one[0] > 0), key=lambda one: (one[0], id_key(one[1])), reverse=True)
         return [row for _, row in near[:MAX_NEAR]]
 
-    def _likeness(self, text: str) -> float:
+    def _likeness(self, text: str, found: Collection[str]) -> float:
         pairs = _pairs(text)
+        has = {search_form(word) for word in found}
         shares = (
-            (1.0 if word in text else _ALIKE * len(own & pairs) / max(len(own), 1)) for word, own in self._compared
+            (1.0 if word in text or word in has else _ALIKE * len(own & pairs) / max(len(own), 1))
+            for word, own in self._compared
         )
         return sum(share for share in shares if share >= _NEAR)
 

@@ -17,7 +17,7 @@ from shared.tickets.models import Attachment, ChangedField, HistoryEntry, Ticket
 ANY = st.one_of(st.none(), st.text(st.one_of(st.characters(), st.sampled_from("|`\n\r<[\\#-"))))
 
 
-def page(*rows: TicketRow, offset: int = 0, has_more: bool = False) -> results.TicketPage:
+def page(*rows: TicketRow, offset: int = 0, has_more: bool = False, total: int | None = None) -> results.TicketPage:
     following = offset + len(rows) if has_more else None
     return results.TicketPage(
         columns=TICKET_COLUMNS,
@@ -26,6 +26,7 @@ def page(*rows: TicketRow, offset: int = 0, has_more: bool = False) -> results.T
         returned=len(rows),
         has_more=has_more,
         next_offset=following,
+        total=total,
     )
 
 
@@ -48,10 +49,19 @@ def test_a_page_says_where_it_is_and_where_the_next_one_starts() -> None:
     assert render.ticket_page(page(row, offset=20, has_more=True)).startswith(
         "Tickets 21 to 21. There are more: next offset 21."
     )
-    assert render.ticket_page(page(row)).startswith("Tickets 1 to 1. There are no more.")
+    assert render.ticket_page(page(row, total=1)).startswith("Tickets 1 to 1 of 1. There are no more.")
     assert "| 0 |" in render.ticket_page(page(row))
-    assert render.ticket_page(page()) == "No tickets match."
+    assert render.ticket_page(page(total=0)) == "No tickets match."
     assert render.ticket_page(page(offset=40)) == "No tickets at this offset."
+
+
+def test_where_not_every_ticket_was_looked_at_nothing_says_that_there_are_no_others() -> None:
+    row = TicketRow(ticket_id="TCK-0021")
+    last_of_window = page(row, total=2_000, has_more=True).model_copy(update={"offset": None, "next_offset": None})
+
+    assert render.ticket_page(page()) == "No tickets were found."
+    assert render.ticket_page(page(row)).startswith("Tickets 1 to 1. No more were found.")
+    assert render.ticket_page(last_of_window).startswith("The next 1 of 2000 tickets. There are more.\n")
 
 
 def test_a_hundred_rows_of_absurd_text_are_still_bounded() -> None:

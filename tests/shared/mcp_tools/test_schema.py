@@ -76,6 +76,19 @@ def test_what_several_arguments_get_wrong_together_is_said_without_a_field() -> 
     assert str(problems[0]) == "scheduledCompletionDateFrom must not be after scheduledCompletionDateTo."
 
 
+def test_every_range_that_runs_backwards_is_said_at_once() -> None:
+    given = {"receivedFrom": "2026-11-02", "receivedTo": "2026-11-01"}
+    _, (problem,) = read(TicketListInput, given | {"completedFrom": "2026-11-04", "completedTo": "2026-11-03"})
+
+    assert str(problem) == "receivedFrom must not be after receivedTo; completedFrom must not be after completedTo."
+    assert problem.right == {
+        "receivedFrom": "2026-11-01",
+        "receivedTo": "2026-11-02",
+        "completedFrom": "2026-11-03",
+        "completedTo": "2026-11-04",
+    }
+
+
 def test_limits_stand_in_the_schema() -> None:
     properties = schema_of(UpdateTicketInput)["properties"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from shared.tickets.paging import windows
 from shared.tickets.search.terms import SearchTerms
-from tests.shared.given import TICKET, World, responses, rows_of, world
+from tests.shared.given import TICKET, World, responses, rows_of, text_of, world
 
 SUMMARIES: Final = (
     "VPN login fails on the new laptop",
@@ -120,6 +120,15 @@ async def test_nearest_tickets_are_named_whatever_the_other_filters(filled: Worl
     assert "TCK-0001 (" in ticket["notes"][-1]
 
 
+async def test_a_ticket_with_one_of_the_words_in_a_comment_is_near(reference: World) -> None:
+    await reference.done("add_ticket_history", ticketId="TCK-0003", userId="user1", comment="Ask Zaphod77.")
+
+    page = await reference.done("get_ticket_list", searchQuery="qqqqzzzz zaphod77")
+
+    assert page["rows"] == []
+    assert page["notes"][-1].startswith("Nearest of all tickets: TCK-0003 (")
+
+
 async def test_nothing_alike_is_said(filled: World) -> None:
     page = await filled.done("get_ticket_list", searchQuery="qqqqzzzz")
 
@@ -192,6 +201,35 @@ async def test_beyond_the_window_the_api_searches_for_the_longest_word(
     assert SUMMARIES[1] in summaries(page)
     assert sent == ["password"]
     assert page["notes"][-1].startswith("Of more than 20 tickets, the first 20 were searched in summary")
+
+
+@pytest.mark.parametrize("query", ["common rare1", "rare1 common"])
+async def test_beyond_the_window_the_word_of_fewer_tickets_is_searched_in_any_order(
+    existing: World, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 20)
+    for number in range(22):
+        await existing.api.post("/tickets", TICKET | {"summary": f"commons {number}"})
+    await existing.api.post("/tickets", TICKET | {"summary": "Rare1 common", "receptionDateTime": "2001-01-01 08:00"})
+
+    page = await existing.done("get_ticket_list", searchQuery=query)
+    none = await existing.call("get_ticket_list", searchQuery="common other9")
+
+    assert summaries(page) == ["Rare1 common"]
+    assert text_of(none).startswith("No tickets were found.")
+    assert "no ticket that was searched has every word in its summary" in text_of(none)
+
+
+async def test_where_every_word_is_of_many_tickets_it_is_said_that_not_all_were_searched(
+    existing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "WINDOW", 20)
+    for number in range(22):
+        await existing.api.post("/tickets", TICKET | {"summary": f"common {number}"})
+
+    page = await existing.done("get_ticket_list", searchQuery="common")
+
+    assert "not all others, only for “common” in summary" in page["notes"][-1]
 
 
 async def test_an_api_that_refuses_a_large_page_searches_itself(existing: World) -> None:

@@ -135,7 +135,7 @@ async def test_changes_are_read_from_the_histories_of_few_tickets_and_else_refus
 
     assert ids(page) == ["TCK-2300", "TCK-2290"]
     assert page.total == 2
-    assert "at most 100 can be read, and 2,000 tickets fit the other arguments" in str(refused.value)
+    assert "at most 100 can be read, and here it would be 2,000 or more" in str(refused.value)
     assert "Narrow it by person, account" in str(refused.value)
 
 
@@ -277,9 +277,9 @@ async def test_categories_are_told_apart_by_id_where_names_do_not(existing: Worl
 @pytest.mark.parametrize(
     ("cursor", "said"),
     [
-        ("", "is not a place"),
-        ("TCK-0001", "is not a place"),
-        ("rd:2026-11-20T03:04", "is not a place"),
+        ("", "must be nextCursor of the page before"),
+        ("TCK-0001", "must be nextCursor of the page before"),
+        ("rd:2026-11-20T03:04", "must be nextCursor of the page before"),
         ("ra:2026-11-20T03:04/TCK-0001", "in another order"),
         ("cd:2026-11-20/TCK-0001", "in another order"),
     ],

@@ -36,6 +36,13 @@ def test_a_day_is_read_in_each_spelling(text: str) -> None:
     assert read_day(text, AT).text == "2026-11-22"
 
 
+def test_a_time_of_day_that_does_not_count_is_said() -> None:
+    for text in ("2026-11-22T10:15", "2026-11-22T01:15Z", "2026-11-22 10:15 JST"):
+        assert read_day(text, AT).note == "only the day counts, 2026-11-22"
+    for text in ("2026-11-22", "2026-11-22T00:00:00", "2026-11-22T00:00Z"):
+        assert read_day(text, AT).note == ""
+
+
 @pytest.mark.parametrize("text", [
     "2026-11-22 09:30", "2026-11-22T09:30", "2026-11-22T09:30:00", "2026-11-22 09:30:59",
     "2026-11-22T09:30:00.123456789",

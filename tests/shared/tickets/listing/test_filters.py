@@ -120,8 +120,21 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str, Any]]] = {
         {"sortBy": "receptionDateTime"},
     ),
     "no-cursor": ({"cursor": "page2"}, "cursor", {}),
-    "overdue-from-today": ({"overdue": True, "scheduledCompletionDateFrom": "2026-11-29"}, "", None),
-    "within-until-yesterday": ({"dueWithin": 3, "scheduledCompletionDateTo": "2026-11-28"}, "", None),
+    "overdue-from-today": (
+        {"overdue": True, "scheduledCompletionDateFrom": "2026-11-29"},
+        "scheduledCompletionDateFrom",
+        None,
+    ),
+    "within-until-yesterday": (
+        {"dueWithin": 3, "scheduledCompletionDateTo": "2026-11-28"},
+        "scheduledCompletionDateTo",
+        None,
+    ),
+    "within-from-later": (
+        {"dueWithin": 3, "scheduledCompletionDateFrom": "2026-12-03"},
+        "scheduledCompletionDateFrom",
+        None,
+    ),
     "too-many-statuses": ({"statusId": tuple(f"s{number}" for number in range(21))}, "statusId", None),
 }
 
@@ -133,6 +146,7 @@ def test_arguments_that_exclude_each_other_are_refused_by_name(name: str) -> Non
     (problem,) = problems(**given)
 
     assert (problem.field, problem.right) == (field, right)
+    assert right is not None or problem.text.endswith("give one of them") or "at most" in problem.text
 
 
 def test_every_contradiction_is_named_at_once() -> None:
@@ -141,6 +155,17 @@ def test_every_contradiction_is_named_at_once() -> None:
     )
 
     assert [one.field for one in found] == ["showCompleted", "statusId", "completedTo", "personInChargeId"]
+
+
+def test_several_arguments_and_statuses_are_said_in_good_english() -> None:
+    both = problems(open=True, overdue=True, statusId=("stat4", "stat9"))
+    (hidden,) = problems(showCompleted=False, completedFrom="2026-11-01", completedTo="2026-11-02")
+
+    assert [one.text for one in both] == [
+        "stat4 (Completed), stat9 (Withdrawn) mean completed, and open: true and overdue: true leave completed tickets "
+        "out; give one of them"
+    ]
+    assert "completedFrom: 2026-11-01 and completedTo: 2026-11-02 ask for them" in hidden.text
 
 
 def test_overdue_and_due_soon_together_are_one_range() -> None:

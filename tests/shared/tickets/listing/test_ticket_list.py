@@ -94,8 +94,41 @@ async def test_mine_is_refused_where_the_caller_is_not_known(here: World) -> Non
 async def test_several_statuses_are_taken_in_one_argument(here: World) -> None:
     both = sorted([*await ids(here, statusId="stat1"), *await ids(here, statusId="stat2")])
 
-    for given in (["stat1", "stat2", "stat1"], "stat1,stat2", "stat1、 stat2", '["stat1", "stat2"]'):
+    for given in (
+        ["stat1", "stat2", "stat1"],
+        *("stat1,stat2", "stat1、 stat2", '["stat1", "stat2"]', "stat1|stat2", "stat1 stat2", "open / in progress"),
+        *("Open or In progress", "Open and stat2", "Openまたはstat2", "ＯＰＥＮ・stat2", ["stat1 + stat2"]),
+    ):
         assert sorted(await ids(here, statusId=given)) == both
+
+
+async def test_words_between_names_count_only_if_each_part_is_a_name(here: World) -> None:
+    text, _ = await here.refused("get_ticket_list", statusId="Open or nothing")
+
+    assert text.startswith("statusId: no such id or name.")
+
+
+async def test_a_cursor_is_taken_as_it_stands_in_a_result(here: World) -> None:
+    cursor = (await here.done("get_ticket_list", limit=5))["nextCursor"]
+    text = await head(here, limit=5)
+    from_text = text[text.index("next cursor") :].partition(" 1 of these")[0]
+    following = await ids(here, cursor=cursor)
+
+    assert from_text == f"next cursor {cursor}."
+    for given in (from_text, f"{cursor}.", f"`{cursor}`", {"nextCursor": cursor}, cursor.replace("T", " ", 1)):
+        assert await ids(here, cursor=given) == following
+    for wrong in (True, 5, [cursor, cursor]):
+        text = text_of(await here.call("get_ticket_list", cursor=wrong))
+        assert text.startswith("cursor: must be nextCursor of the page before, as text")
+        assert "Call again" not in text
+
+
+async def test_what_is_no_cursor_is_refused_with_what_to_do(here: World, reference: World) -> None:
+    for world, cursor in ((here, "next"), (here, "rd:tomorrow/TCK-0001"), (reference, "rd:2026-99-20T03:04/TCK-0001")):
+        text = text_of(await world.call("get_ticket_list", cursor=cursor))
+
+        assert text.startswith("cursor: must be nextCursor of the page before; leave it out for the first page.")
+        assert text.endswith("Call again with: `{}`")
 
 
 async def test_each_status_that_is_not_known_is_named(here: World) -> None:
