@@ -72,7 +72,7 @@ async def test_a_ticket_is_made_when_it_is_stored(sqlite_importer: Importer, mon
     monkeypatch.setattr(tickets, "PAUSE_S", 0)
     clock, rows = Clock(), await _checked(sqlite_importer, 4)
 
-    def tick(_: int) -> None:
+    def tick(_: object) -> None:
         clock.now += timedelta(minutes=3)
 
     await store_rows(sqlite_importer.tenants, DEFAULT, rows, clock, dry_run=False, on_progress=tick)
