@@ -34,6 +34,9 @@ from ticket_api.tenancy import make_tenant
 
 T = TypeVar("T")
 PASSWORD: Final = "not-a-secret"
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - of Linux; the folder in it has a name of its own
+ROOM_IN_MEMORY: Final = 4 << 30
+"""Free bytes that it must have: the large data set and its log take about a third."""
 FAST_AND_UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")  # no test survives a power cut
 
 
@@ -101,6 +104,11 @@ class Postgres:
         return dsn(self.admin.set(username=role, password=PASSWORD, database=database))
 
 
+def _in_memory() -> Path | None:
+    """Return a folder in memory, where a database is copied in a tenth of the time; None where there is none."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_IN_MEMORY else None
+
+
 def _start_embedded(data: Path) -> Any:
     with warnings.catch_warnings():  # importing it warns if XDG_RUNTIME_DIR is not set; nothing here needs it
         warnings.simplefilter("ignore")
@@ -119,7 +127,7 @@ def postgres() -> Iterator[Postgres]:
 def running_postgres() -> Iterator[Postgres]:
     """Run a PostgreSQL server with an owner role and an unprivileged application role."""
     external = os.environ.get("MCP_TEST_DATABASE_URL")
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg", dir=_in_memory()) as folder:
         embedded = None if external else _start_embedded(Path(folder) / "data")
         address = external if embedded is None else embedded.get_uri()
         admin = make_url(str(address)).set(drivername="postgresql")
