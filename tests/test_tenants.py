@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import httpx2
@@ -259,6 +260,13 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
     return result.structured_content
 
 
+EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
+    "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
+    "completedTo": "2099-01-01", "cursor": "",
+})  # fmt: skip
+"""Arguments of a list that exclude others."""
+
+
 async def values_of(client: Client) -> dict[str, Any]:
     """Return a value for every argument of every tool: ids that only the organisation of `client` has."""
     ids = {
@@ -285,6 +293,9 @@ async def values_of(client: Client) -> dict[str, Any]:
         "scheduledCompletionDateFrom": "2020-01-01",
         "scheduledCompletionDateTo": "2030-01-01",
         "showCompleted": True,
+        "receivedFrom": "2020-01-01",
+        "receivedTo": "2099-01-01",
+        "updatedSince": "2020-01-01",
         "searchQuery": MARKS["a"],
         "sortBy": "receptionDateTime",
         "sortOrder": "desc",
@@ -293,18 +304,21 @@ async def values_of(client: Client) -> dict[str, Any]:
         "role": "support",
         "query": "only",
         "fields": list(TICKET_COLUMNS),
+        **EXCLUSIVE,
+        "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }
 
 
 def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return calls of every tool: with required arguments, with one id more, with all arguments, with unknown ids."""
+    """Return calls of every tool: with required arguments, with one more, with all arguments, with unknown ids."""
     made = []
     for spec in TOOLS:
         schema = schema_of(spec.input_model)
         needed = {name: values[name] for name in schema.get("required", ())}
-        everything = {name: values[name] for name in schema["properties"]}
+        everything = {name: values[name] for name in schema["properties"] if name not in EXCLUSIVE}
         references = REFERENCES.keys() & everything
-        more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
+        alone = (references | EXCLUSIVE.keys()) & schema["properties"].keys()
+        more = [needed | {name: values[name]} for name in sorted(alone - needed.keys())]
         unowned = everything | dict.fromkeys(references, "absent")
         made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made

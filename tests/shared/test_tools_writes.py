@@ -226,7 +226,7 @@ async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(e
 
 async def test_a_note_on_a_name_is_left_out_where_the_result_shows_its_id(existing: World) -> None:
     names = await existing.done("get_statuses")
-    status = dict(names["rows"])["stat1"]
+    status = next(row["name"] for row in rows_of(names) if row["id"] == "stat1")
     people = {one["id"]: one["name"] for one in rows_of(await existing.done("get_users"))}
     by_name = {"statusId": status, "requestorId": people["user6"], "personInChargeId": people["user2"]}
 
