@@ -101,10 +101,13 @@ async def test_any_json_in_a_row_gets_a_short_answer(sqlite_api: AsyncClient) ->
             assert len(answer.content) < 2_000, (field, value)
 
 
-async def test_a_repeated_key_returns_the_first_response(sqlite_api: AsyncClient) -> None:
-    send: dict[str, Any] = {"json": {"rows": [row(1)]}, "headers": {"Idempotency-Key": "one"}}
-    first = await sqlite_api.post(PATH, **send)
-    again = await sqlite_api.post(PATH, **send)
+async def test_a_repeated_key_returns_the_first_response_in_whatever_order_fields_come(sqlite_api: AsyncClient) -> None:
+    key = {"Idempotency-Key": "one"}
+    file = {"fileName": "a.png", "fileUrl": "https://files.example.com/a.png"}
+    sent = {**row(1), "attachments": [file]}
+    turned = {name: sent[name] for name in reversed(sent)} | {"attachments": [dict(reversed(file.items()))]}
+    first = await sqlite_api.post(PATH, json={"rows": [sent]}, headers=key)
+    again = await sqlite_api.post(PATH, json={"rows": [turned]}, headers=key)
     assert (first.json()["created"], again.content) == (1, first.content)
 
 

@@ -12,12 +12,13 @@ MOST_ROWS: Final = 500
 
 
 def _without_order(row: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return a row in which neither the order of its fields nor null matters."""
+    """Return a row in which neither the order of its fields, at any depth, nor null matters."""
+    text = json.dumps(row, ensure_ascii=False, sort_keys=True)
     try:
-        json.dumps(row, ensure_ascii=False).encode()
+        text.encode()
     except UnicodeEncodeError:
         raise refuse("contains characters that are not valid Unicode") from None
-    return {field: row[field] for field in sorted(row) if row[field] is not None}
+    return {field: value for field, value in json.loads(text).items() if value is not None}
 
 
 Row = Annotated[
