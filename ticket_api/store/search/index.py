@@ -20,7 +20,7 @@ from ticket_api.store.tables import accounts, renamed, ticket_history, tickets, 
 
 MOST_CANDIDATES: Final = 1_000
 """With more candidates than these, it is faster to read tickets in the order of the list until a page is full."""
-MOST_TESTED: Final = 10_000
+MOST_TESTED: Final = 4_000
 """Up to as many candidates, their numbers are tested first, which both databases do in the index of a list's order.
 
 With more of them, the next ticket with the words is near, wherever one begins to read.
