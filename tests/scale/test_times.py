@@ -18,6 +18,8 @@ from tests.scale.queries import HALF_WAY, with_words, without_words
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 ROUNDS: Final = 3
+ROUNDS_AT_ONCE: Final = 8
+"""Twenty callers need both processors, which other programs of the machine may have."""
 AT_ONCE: Final = 20
 REQUESTS: Final = 400
 WITHOUT_WORDS_MS: Final = 60
@@ -93,7 +95,7 @@ async def test_twenty_at_once_are_served_in_time(large: Large, record_property: 
     paths = list(map(list_path, dice.sample(every, REQUESTS)))
     best: list[float] = []
     async with callers(large.address, API_KEY, AT_ONCE) as all_callers:
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS_AT_ONCE):
             left = iter(paths)  # of which each caller takes the next
             by_caller = await asyncio.gather(*(timed(caller, left) for caller in all_callers))
             taken = [ms for some in by_caller for ms in some]

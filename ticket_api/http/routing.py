@@ -33,12 +33,12 @@ async def read_in_tenant(request: Request, work: Callable[[TenantConnection], T]
     return await tenants.read(request.state.tenant, work)
 
 
-def _json_only(request: Request) -> None:
+async def _json_only(request: Request) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415)
 
 
-def _few_and_once(request: Request) -> None:
+async def _few_and_once(request: Request) -> None:
     """Refuse queries before FastAPI processes them, which takes quadratic time for unknown names."""
     names = [name for name, _ in request.query_params.multi_items()]
     if len(names) > MAX_PARAMETERS:
@@ -49,13 +49,13 @@ def _few_and_once(request: Request) -> None:
             raise BadInputError(f"{name[:100]} is given more than {often}", field=name[:100])
 
 
-def _no_name_of_a_path(request: Request) -> None:
+async def _no_name_of_a_path(request: Request) -> None:
     """Refuse methods that `/tickets/stats` and its like do not support, but the path of a ticket does."""
     if request.scope["path"] in NAMED and request.path_params.get("id") is not None:
         raise HTTPException(405)
 
 
 each: Final = [Depends(_no_name_of_a_path), Depends(_few_and_once)]
-"""The dependencies of every router."""
+"""The dependencies of every router; FastAPI would run functions that are not `async` in threads."""
 writing: Final[dict[str, Any]] = {"dependencies": [Depends(_json_only)]}
 """More of a route with a body."""
