@@ -70,7 +70,7 @@ def _bounds(db: TenantConnection, query: ChangeQuery) -> Conditions:
     in_range = in_time(query)
     if in_range:
         first, last = db.execute(
-            db.select(ticket_history, func.min(id_), func.max(id_)).where(*in_range, *bounds)
+            db.select(ticket_history, func.min(id_ + 0), func.max(id_ + 0)).where(*in_range, *bounds)
         ).one()
         bounds += [id_ >= (first or 0), id_ <= (last or 0)]
     return bounds

@@ -61,6 +61,13 @@ def narrow(properties: dict[str, Any], name: str, to: dict[str, Any]) -> None:
         properties[name] = to
 
 
+def narrow_moments(operation: dict[str, Any]) -> None:
+    """Leave out moments that are on no calendar."""
+    for one in operation.get("parameters", ()):
+        if one["schema"].get("format") == "date-time":
+            one["schema"] = {"type": "string", "pattern": r"^20\d{2}-0[1-9]-1\dT[01]\d:[0-5]\d:[0-5]\dZ$"}
+
+
 def document() -> dict[str, Any]:
     """Return the API's document, narrowed to the values that are valid for the sample data."""
     app = create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY)
@@ -78,8 +85,6 @@ def document() -> dict[str, Any]:
     schemas["TicketImport"]["properties"]["dryRun"] = {"const": True}
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
-    for alike in KINDS.keys() - DIFFERENT:
-        del whole["paths"][f"/tickets/master/{alike}"]["post"], whole["paths"][f"/tickets/master/{alike}/{{id}}"]
     for path, less in LESS.items():
         operation = whole["paths"][path]["get"]
         operation["parameters"] = [one for one in operation["parameters"] if one["name"] not in less]
@@ -87,6 +92,7 @@ def document() -> dict[str, Any]:
             if one["name"].startswith("receptionDateTime"):
                 one["schema"] = {"type": "string", "pattern": no_end_of_month}
     for path, operations in whole["paths"].items():
+        narrow_moments(operations.get("get", {}))
         if "{id}" in path:
             for operation in operations.values():
                 kind = KINDS.get(path.split("/")[-2])
@@ -95,7 +101,13 @@ def document() -> dict[str, Any]:
     return whole
 
 
-schema = schemathesis.openapi.from_dict(document())
+def is_alike(context: Any) -> bool:
+    """Whether an operation writes master data of a kind that is like another, which stands for it."""
+    path, method = context.operation.path, context.operation.method
+    return method.lower() != "get" and path.split("/")[3:4] in [[alike] for alike in KINDS.keys() - DIFFERENT]
+
+
+schema = schemathesis.openapi.from_dict(document()).exclude(is_alike)
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +146,10 @@ def session() -> Iterator[requests.Session]:
 @settings(max_examples=50, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
           suppress_health_check=list(HealthCheck))  # fmt: skip
 def test_the_api_keeps_to_its_document(case: schemathesis.Case[Any], server: str, session: requests.Session) -> None:
-    # A value that should violate `role` is a valid role once it is in a URL, and PUT adds a row with any id.
+    # A value that should violate `role` is a valid role once it is in a URL, and PUT adds a row with any id. A change
+    # of a ticket needs no comment, which the narrowed document requires.
     is_free_text = case.operation.path in {
-        "/tickets/master/users",
+        *("/tickets/master/users", "/tickets/{id}"),
         *(f"/tickets/master/{kind}/{{id}}" for kind in KINDS),
     }
     excluded: list[CheckFunction] = [negative_data_rejection] if is_free_text else []

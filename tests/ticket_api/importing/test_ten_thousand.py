@@ -51,6 +51,7 @@ def _file(count: int) -> tuple[bytes, dict[int, tuple[str, str]]]:
 def _start(folder: Path, url: str, *options: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "ticket_api", "tickets", "import", "tickets.csv", *options]
     env = environment(MCP_DATABASE_URL=url, MCP_SAMPLE_DATA="en")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it, and so their children
     return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
