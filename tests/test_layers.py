@@ -130,7 +130,7 @@ MAY_IMPORT: Final = MappingProxyType({
 RESERVED: Final = MappingProxyType({
     "shared.config": ("shared.config", "bootstrap.services", *LAYER_4),  # all other code receives plain values
     "shared.server": LAYER_4,
-    "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
+    "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
     # The SDK's kernel changes with its minor releases: only one file touches it, except for types.
     "mcp.server.connection": ("transport.dispatch.sdk_kernel",),
@@ -222,7 +222,7 @@ SMALL_TREE: Final = (
         for name in ("sessions/broker", "sessions/valkey/broker", "dispatch/policy", "http/errors")
     ),
     *(f"shared/{name}.py" for name in ("config", "errors", "identity", "server", "tools")),
-    *("shared/mcp_tools/render.py", "shared/tickets/models.py"),
+    *("shared/mcp_tools/render/lists.py", "shared/tickets/models.py"),
 )
 
 
@@ -242,11 +242,11 @@ SMALL_TREE: Final = (
         ("ticket_api/app.py", "from shared.errors import TicketServerError"),
         ("mcp_server.py", "from transport import asgi_app"),
         ("shared/tools.py", "from .server import build"),
-        ("shared/mcp_tools/render.py", "from shared.tools import TicketTools"),
-        ("shared/mcp_tools/render.py", "import shared.mcp_tools.render"),
+        ("shared/mcp_tools/render/lists.py", "from shared.tools import TicketTools"),
+        ("shared/mcp_tools/render/lists.py", "import shared.mcp_tools.render.lists"),
         ("shared/errors.py", "from . import identity"),
-        ("shared/mcp_tools/render.py", "from fastapi import FastAPI"),
-        ("shared/mcp_tools/render.py", "import starlette.requests"),
+        ("shared/mcp_tools/render/lists.py", "from fastapi import FastAPI"),
+        ("shared/mcp_tools/render/lists.py", "import starlette.requests"),
         ("shared/brand_new.py", "import shared.tools"),
         ("cloud_mcp_server.py", "from tests.conftest import key"),
         ("brand_new.py", "import shared.tools"),

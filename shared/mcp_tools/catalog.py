@@ -4,9 +4,8 @@ The order is part of the contract, because clients cache the list. Output schema
 for every word of them; they require no property, because some clients validate a failed call's `{"error": …}` too.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 from shared.identity import Scope
@@ -14,14 +13,13 @@ from shared.mcp_tools import inputs, render
 from shared.mcp_tools.schema import schema_of
 from shared.tickets import master_lists, results
 from shared.tickets.master_lists import MasterList
-from shared.tools import TicketTools
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
     """One tool.
 
-    `run` is called with the caller's `TicketTools`, an `input_model` and the `ToolCall`, which has the caller, and
+    The method of `TicketTools` with its name takes an `input_model` and the `ToolCall`, which has the caller, and
     returns a `result_model`, which `render` turns into text.
     """
 
@@ -31,7 +29,6 @@ class ToolSpec:
     """What it is for, in a few words: `docs://overview` says "to …, use" this tool."""
     input_model: type[inputs.ToolInput]
     result_model: type[results.Result]
-    run: Callable[..., Awaitable[results.Result]]
     render: Callable[[Any], str]
     read_only: bool = True
     destructive: bool = False
@@ -58,8 +55,6 @@ def _list_tool(
     source: MasterList[Any],
     title: str,
     arguments: type[inputs.ToolInput] | str,
-    *,
-    run: Callable[..., Awaitable[results.Result]] | None = None,
 ) -> ToolSpec:
     """Return the tool that shows a list of master data.
 
@@ -67,7 +62,6 @@ def _list_tool(
         source: the list.
         title: of the tool.
         arguments: its input model, or the description of a tool without arguments.
-        run: the method that applies the arguments; without one, the tool shows the whole list.
     """
     return ToolSpec(
         name=source.tool,
@@ -75,7 +69,6 @@ def _list_tool(
         purpose="look up ids",
         input_model=inputs.no_arguments(arguments) if isinstance(arguments, str) else arguments,
         result_model=results.MasterPage,
-        run=run or partial(TicketTools.get_master_list, source=source),
         render=render.master_page,
     )
 
@@ -87,7 +80,6 @@ TOOLS: Final = (
         purpose="find tickets",
         input_model=inputs.TicketListInput,
         result_model=results.TicketPage,
-        run=TicketTools.get_ticket_list,
         render=render.ticket_page,
     ),
     ToolSpec(
@@ -96,7 +88,6 @@ TOOLS: Final = (
         purpose="read one, with its history",
         input_model=inputs.TicketDetailInput,
         result_model=results.TicketDetail,
-        run=TicketTools.get_ticket_detail,
         render=render.ticket_detail,
     ),
     ToolSpec(
@@ -105,7 +96,6 @@ TOOLS: Final = (
         purpose="open one",
         input_model=inputs.CreateTicketInput,
         result_model=results.TicketCreated,
-        run=TicketTools.create_ticket,
         render=render.ticket_created,
         read_only=False,
     ),
@@ -115,7 +105,6 @@ TOOLS: Final = (
         purpose="change one",
         input_model=inputs.UpdateTicketInput,
         result_model=results.TicketUpdated,
-        run=TicketTools.update_ticket,
         render=render.ticket_updated,
         read_only=False,
         destructive=True,
@@ -126,7 +115,6 @@ TOOLS: Final = (
         purpose="comment on one",
         input_model=inputs.AddHistoryInput,
         result_model=results.CommentAdded,
-        run=TicketTools.add_ticket_history,
         render=render.comment_added,
         read_only=False,
     ),
@@ -134,21 +122,18 @@ TOOLS: Final = (
         master_lists.USERS,
         "List people",
         inputs.UsersInput,
-        run=TicketTools.get_users,
     ),
-    _list_tool(master_lists.ACCOUNTS, "List accounts", inputs.AccountsInput, run=TicketTools.get_accounts),
+    _list_tool(master_lists.ACCOUNTS, "List accounts", inputs.AccountsInput),
     _list_tool(master_lists.CATEGORIES, "List categories", "Lists categories: id and name."),
     _list_tool(
         master_lists.CATEGORY_DETAILS,
         "List category details",
         inputs.CategoryDetailsInput,
-        run=TicketTools.get_category_details,
     ),
     _list_tool(
         master_lists.STATUSES,
         "List statuses",
         "Lists statuses in their order: id, name, whether completed.",
-        run=TicketTools.get_statuses,
     ),
     _list_tool(
         master_lists.REQUEST_CHANNELS,

@@ -146,7 +146,7 @@ async def test_an_api_that_was_not_up_at_first_is_asked_for_its_zone_soon(existi
     existing.wire.when("GET", "/health", responses(500, {"error": "x"}))
     existing.wire.when("GET", "/health", responses(200, {"timeZone": "Asia/Tokyo"}))
     now = 0.0
-    features = existing.tools._features
+    features = existing.tools._system.features
     features._clock = lambda: now
 
     assert await features.time_zone() is None
@@ -273,7 +273,7 @@ async def test_a_ticket_without_reception_time_came_in_now(here: World) -> None:
         assert not any("receptionDateTime" in note for note in created["notes"])
 
 
-@kills("shared/tools.py", '**body, "receptionDateTime": reception.words}', "**body}")
+@kills("shared/writes/ticket_creation.py", '**body, "receptionDateTime": reception.words}', "**body}")
 @pytest.mark.parametrize("given", [{}, {"receptionDateTime": "2 hours ago"}], ids=["absent", "relative"])
 async def test_it_is_the_same_call_a_few_minutes_later(here: World, given: dict[str, Any]) -> None:
     moment = NOW

@@ -3,57 +3,41 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from shared.api_client import APIClient
+from shared.mcp_tools.inputs import TicketListInput
 from shared.tickets.acting_user import ToolCall, callers_user, unknown_user
 from shared.tickets.columns import DEFAULT_COLUMNS
-from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.listing.filters import ListRequest, selection_of
-from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.namesakes import told_apart
 from shared.tickets.references import check
 from shared.tickets.results import TicketPage, cells, shortened_row
 from shared.tickets.statuses import completed_ids
-from shared.tickets.ticket_pages import TicketPages
+from shared.tickets.ticket_system import TicketSystem
 from shared.tickets.unreadable import row_notes
 
 
 class TicketList:
-    """The lists of one ticket API; `completed` is the id of the status that means completed, unless the API says."""
+    """The lists of tickets of one ticket API."""
 
-    def __init__(
-        self, api: APIClient, master: MasterData, pages: TicketPages, calendar: TicketCalendar, *, completed: str
-    ) -> None:
-        self._api = api
-        self._master = master
-        self._pages = pages
-        self._calendar = calendar
-        self._completed = completed
+    def __init__(self, system: TicketSystem) -> None:
+        self._system = system
 
-    async def page(
-        self, values: Mapping[str, Any], *, named: Collection[str], columns: Sequence[str] | None, call: ToolCall
-    ) -> TicketPage:
+    async def page(self, query: TicketListInput, call: ToolCall) -> TicketPage:
         """Return one page.
-
-        Args:
-            values: all arguments with their defaults, in form.
-            named: those that the caller gave.
-            columns: the wanted columns; None for the usual ones.
-            call: the call.
 
         Raises:
             InvalidInputError: a reference does not exist, or arguments exclude each other.
             UpstreamError: the API failed.
         """
-        checked = await check(self._master, values, call)
-        request = await self._request(checked.values, named, call)
-        shown = tuple(dict.fromkeys(columns)) if columns else DEFAULT_COLUMNS
+        checked = await check(self._system.master, query.given(), call)
+        request = await self._request(checked.values, query.named, call)
+        shown = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         selection = selection_of(request, shown)
-        page = await self._pages.page(selection)
+        page = await self._system.pages.page(selection)
         read = parse_many(TicketRow, page.rows)
-        distinct, apart = await told_apart(self._api, self._master, read)
-        rows = await self._calendar.dated_rows(distinct)
+        distinct, apart = await told_apart(self._system.api, self._system.master, read)
+        rows = await self._system.calendar.dated_rows(distinct)
         by_cursor = selection.cursor is not None
         return TicketPage(
             columns=shown,
@@ -71,16 +55,16 @@ class TicketList:
         )
 
     async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
-        me = await callers_user(self._master, call) if values["mine"] else None
+        me = await callers_user(self._system.master, call) if values["mine"] else None
         if values["mine"] and me is None:
             raise unknown_user("mine", call, give="give personInChargeId an id from get_users")
-        statuses = (await self._master.lists())[STATUSES] if "statusId" in values else ()
+        statuses = (await self._system.master.lists())[STATUSES] if "statusId" in values else ()
         return ListRequest(
             values=values,
             named=named,
             statuses=statuses,
-            completed=completed_ids(statuses, self._completed),
-            today=(await self._calendar.time()).today,
+            completed=completed_ids(statuses, self._system.completed),
+            today=(await self._system.calendar.time()).today,
             me=me,
         )
 

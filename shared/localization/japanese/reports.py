@@ -1,0 +1,7 @@
+"""Japanese sentences: reports."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType({})

@@ -1,0 +1,41 @@
+"""Renders failures, and what stands below every result."""
+
+from typing import Final
+
+from shared.errors import Effect, TicketServerError
+from shared.markdown import clean, inline
+from shared.mcp_tools.cleaning import not_shown
+from shared.tickets import results
+from shared.tickets.dates.dated import UNKNOWN
+from shared.visible_text import hidden_characters
+
+EFFECTS: Final = {
+    Effect.NOTHING_CHANGED: "Nothing was changed.",
+    Effect.CHANGED: "It was changed.",
+    Effect.UNKNOWN: "It may have been changed.",
+}
+
+
+def stamp(result: results.Result) -> str:
+    """Render the minute of a result and who called."""
+    said = f"As of {result.as_of}."
+    if result.acting_user == UNKNOWN:
+        return f"{said} Your user in the ticket system is not known."
+    return f"{said} You are {inline(result.acting_user)}." if result.acting_user else said
+
+
+def failure(error: TicketServerError) -> str:
+    """Render `sentence(error)` as text that every Markdown renderer shows literally."""
+    return "\n".join(inline(line) for line in sentence(error).split("\n"))
+
+
+def sentence(error: TicketServerError) -> str:
+    """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
+    said = clean(str(error)).strip()
+    parts = [said]
+    effect = EFFECTS[error.effect]
+    if effect.rstrip(".").casefold() not in said.casefold():
+        parts.append(effect)
+    if dropped := hidden_characters(str(error)):
+        parts.append(not_shown(dropped))
+    return ("\n" if "\n" in said else " ").join(parts)
