@@ -1,0 +1,80 @@
+"""Compares what is stored after a task with what was stored before it and what it promises, and what was said."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from tests.shared.given import NOW
+from tests.standin.model import COMPLETED, Row
+from tests.tasks.rows import FIELDS, Rows
+from tests.tasks.task import ME
+
+TODAY: Final = NOW.date().isoformat()
+_TICKET: Final = re.compile(r"TCK-\d+")
+_RANGES: Final = {"received": "receptionDateTime", "completed": "completionDate", "due": "scheduledCompletionDate"}
+
+
+def fits(ticket: Row, where: Mapping[str, Any]) -> bool:
+    """Return whether a ticket is among those that `where` describes: by `open`, `overdue`, days such as `receivedFrom`,
+    or the value of a field."""
+    is_open = ticket["statusId"] != COMPLETED
+    due = ticket["scheduledCompletionDate"]
+    for name, value in where.items():
+        if name == "open":
+            is_so = is_open is value
+        elif name == "overdue":
+            is_so = (is_open and due is not None and due < TODAY) is value
+        elif name.endswith(("From", "To")):
+            day = (ticket[_RANGES[name.removesuffix("From").removesuffix("To")]] or "")[:10]
+            is_so = bool(day) and (day >= value if name.endswith("From") else day <= value)
+        else:
+            is_so = ticket[name] == value
+        if not is_so:
+            return False
+    return True
+
+
+def among(rows: Rows, given: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Return ids as they are, or those of the tickets that fit."""
+    return [key for key, row in rows.tickets.items() if fits(row, given)] if isinstance(given, Mapping) else list(given)
+
+
+def problems(promised: Mapping[str, Any], before: Rows, after: Rows, texts: Sequence[str]) -> list[str]:
+    """Return what is not as promised."""
+    return [*_not_said(promised["shows"], after, texts), *_not_stored(promised, before, after)]
+
+
+def _not_said(shows: Mapping[str, Any], stored: Rows, texts: Sequence[str]) -> Iterator[str]:
+    said = "\n".join(texts)
+    counted = [
+        one["says"].replace("{}", f"{len(among(stored, one['where'])):,}") for one in shows.get("counts", ())
+    ]
+    yield from (f"“{text}” is not said in: {said}" for text in [*shows.get("says", ()), *counted] if text not in said)
+    if "tickets" in shows:
+        due, named = set(among(stored, shows["tickets"])), set(_TICKET.findall(said))
+        if due != named:
+            yield f"not named: {sorted(due - named)}; named for nothing: {sorted(named - due)}, in: {said}"
+
+
+def _not_stored(promised: Mapping[str, Any], before: Rows, after: Rows) -> Iterator[str]:
+    due: dict[str, Row] = {key: dict(row) for key, row in before.tickets.items()}
+    comments: dict[str, list[tuple[str, str, str]]] = {}
+    for change in promised["changes"]:
+        for key in among(before, change["tickets"]):
+            due[key] |= change.get("set", {})
+            if "comment" in change:
+                said = (change["comment"], change.get("by", ME), change.get("visibility", "internal"))
+                comments.setdefault(key, []).append(said)
+    for key, row in due.items():
+        found = after.tickets.get(key, {})
+        yield from (f"{key}: {name} is {found.get(name)!r}, not {row[name]!r}" for name in FIELDS if found.get(name) != row[name])
+        known = len(before.history.get(key, ()))
+        new = after.history.get(key, ())[known:]
+        added = [(entry["comment"], entry["userId"], entry["visibility"]) for entry in new if entry["comment"]]
+        if added != comments.get(key, []):
+            yield f"{key}: comments {added} were added, not {comments.get(key, [])}"
+    created = [row for key, row in after.tickets.items() if key not in before.tickets]
+    if len(created) != len(promised["creates"]):
+        yield f"{len(created)} tickets were created, not {len(promised['creates'])}"
+    for row, fields in zip(created, promised["creates"], strict=False):
+        yield from (f"new: {name} is {row[name]!r}, not {value!r}" for name, value in fields.items() if row[name] != value)
