@@ -7,7 +7,7 @@ still at `NOW`, except for writes of a seed, which happen earlier.
 import shutil
 import sqlite3
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ _SPREAD: Final = """UPDATE tickets SET
     category_id = (SELECT d.category_id FROM category_details d WHERE d.id = 'catd' || (1 + number % 12)),
     category_detail_id = 'catd' || (1 + number % 12), request_channel_id = 'ch' || (1 + number % 4)
     WHERE number > 50"""
+_NAMESAKE: Final = """INSERT INTO users SELECT tenant_id, 'user9', name, name_folded, 'user9@example.com', 'sales'
+    FROM users WHERE id = 'user6'"""
 
 
 class Desk:
@@ -92,9 +94,9 @@ class Desk:
                 pass
             if many:
                 await fill_tickets(f"sqlite+aiosqlite:///{made.as_posix()}", MANY - 50, 40)
-                with sqlite3.connect(made) as database:
-                    database.execute(_SPREAD)
-                database.close()
+            with closing(sqlite3.connect(made)) as database, database:
+                database.execute(_SPREAD)
+                database.execute(_NAMESAKE)
             made.rename(file)
         return file
 

@@ -1,12 +1,14 @@
-"""The tickets as they are stored, in one form for both APIs: read from the reference API's database by SQL, or from the
-model of the existing one."""
+"""The tickets as they are stored, in one form for both APIs.
+
+Those of the reference API are read from its database by SQL, those of the existing one from the model of its stand-in.
+"""
 
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tests.standin.model import Api, Row
 
@@ -45,7 +47,10 @@ def rows_of_database(file: Path) -> Rows:
     database = sqlite3.connect(f"file:{file.as_posix()}?mode=ro", uri=True)
     database.row_factory = sqlite3.Row
     try:
-        read = {table: _read(database, f"SELECT {columns} FROM {table.replace('-', '_')}") for table, columns in _MASTER.items()}
+        read = {
+            table: _read(database, f"SELECT {columns} FROM {table.replace('-', '_')}")  # noqa: S608 - of `_MASTER`
+            for table, columns in _MASTER.items()
+        }
         tickets = {row["id"]: _ticket(row) for row in _read(database, "SELECT * FROM tickets ORDER BY number")}
         return Rows(read, tickets, _history(database))
     finally:

@@ -26,14 +26,15 @@ class Task:
     """`calls`, and `tokens` of all results together; `tokens_ja` in Japanese."""
     way: Sequence[Mapping[str, Any]]
     """Steps: `tool` and `arguments`, with `refused` if an error is due, which must contain it; or `meanwhile`, a write
-    by someone else, which is no call."""
+    by another user, which is no call."""
     ja: str = ""
     """The same question in Japanese; such tasks are also played on the Japanese sample data."""
     shows: Mapping[str, Any] = field(default_factory=dict)
     """What the results must contain: `says`, texts; `tickets`, exactly the tickets that `verify.fits`; `counts`, texts
-    with `{}` for the number of tickets `where` this is so."""
+    with `{}` for the number of tickets that fit `where`."""
     changes: Sequence[Mapping[str, Any]] = ()
-    """All that changes: in `tickets` (ids, or those that fit) the fields `set`, and a `comment` by `by`."""
+    """All that changes: in `tickets` (ids, or those that fit) the fields `set` and `cleared`, and a `comment` of `ME`
+    with its `visibility`."""
     creates: Sequence[Mapping[str, Any]] = ()
     """All new tickets, with some of their fields."""
     seed: Sequence[Mapping[str, Any]] = ()

@@ -11,32 +11,41 @@ from tests.tasks.task import ME
 
 TODAY: Final = NOW.date().isoformat()
 _TICKET: Final = re.compile(r"TCK-\d+")
-_RANGES: Final = {"received": "receptionDateTime", "completed": "completionDate", "due": "scheduledCompletionDate"}
 
 
-def fits(ticket: Row, where: Mapping[str, Any]) -> bool:
-    """Return whether a ticket is among those that `where` describes: by `open`, `overdue`, days such as `receivedFrom`,
-    or the value of a field."""
-    is_open = ticket["statusId"] != COMPLETED
-    due = ticket["scheduledCompletionDate"]
-    for name, value in where.items():
-        if name == "open":
-            is_so = is_open is value
-        elif name == "overdue":
-            is_so = (is_open and due is not None and due < TODAY) is value
-        elif name.endswith(("From", "To")):
-            day = (ticket[_RANGES[name.removesuffix("From").removesuffix("To")]] or "")[:10]
-            is_so = bool(day) and (day >= value if name.endswith("From") else day <= value)
-        else:
-            is_so = ticket[name] == value
-        if not is_so:
-            return False
-    return True
+def fits(ticket: Row, history: Sequence[Row], where: Mapping[str, Any]) -> bool:
+    """Return whether a ticket is among those that `where` describes.
+
+    Names in it are `open`, `overdue`, days such as `receivedFrom`, `changedFrom` (received, or changed by a history
+    entry, with `changedBy` only of that user), and fields, which must be equal.
+    """
+    is_open, due = ticket["statusId"] != COMPLETED, ticket["scheduledCompletionDate"]
+    known = {"open": is_open, "overdue": is_open and due is not None and due < TODAY}
+    by = where.get("changedBy")
+    changes = [entry["timestamp"] for entry in history if by in {None, entry["userId"]}]
+    days = {
+        "received": [ticket["receptionDateTime"]],
+        "completed": [ticket["completionDate"]],
+        "due": [due],
+        "changed": [*changes, *([] if by else [ticket["receptionDateTime"]])],
+    }
+
+    def holds(name: str, value: Any) -> bool:
+        kind, first, _ = name.partition("From")
+        kind, last, _ = kind.partition("To")
+        if first or last:
+            found = [day[:10] for day in days[kind] if day]
+            return any(day >= value if first else day <= value for day in found)
+        return name == "changedBy" or {**ticket, **known}[name] == value
+
+    return all(holds(name, value) for name, value in where.items())
 
 
 def among(rows: Rows, given: Sequence[str] | Mapping[str, Any]) -> list[str]:
     """Return ids as they are, or those of the tickets that fit."""
-    return [key for key, row in rows.tickets.items() if fits(row, given)] if isinstance(given, Mapping) else list(given)
+    if not isinstance(given, Mapping):
+        return list(given)
+    return [key for key, row in rows.tickets.items() if fits(row, rows.history.get(key, ()), given)]
 
 
 def problems(promised: Mapping[str, Any], before: Rows, after: Rows, texts: Sequence[str]) -> list[str]:
@@ -46,9 +55,7 @@ def problems(promised: Mapping[str, Any], before: Rows, after: Rows, texts: Sequ
 
 def _not_said(shows: Mapping[str, Any], stored: Rows, texts: Sequence[str]) -> Iterator[str]:
     said = "\n".join(texts)
-    counted = [
-        one["says"].replace("{}", f"{len(among(stored, one['where'])):,}") for one in shows.get("counts", ())
-    ]
+    counted = [one["says"].replace("{}", f"{len(among(stored, one['where'])):,}") for one in shows.get("counts", ())]
     yield from (f"“{text}” is not said in: {said}" for text in [*shows.get("says", ()), *counted] if text not in said)
     if "tickets" in shows:
         due, named = set(among(stored, shows["tickets"])), set(_TICKET.findall(said))
@@ -61,13 +68,17 @@ def _not_stored(promised: Mapping[str, Any], before: Rows, after: Rows) -> Itera
     comments: dict[str, list[tuple[str, str, str]]] = {}
     for change in promised["changes"]:
         for key in among(before, change["tickets"]):
-            due[key] |= change.get("set", {})
+            due[key] |= {**change.get("set", {}), **dict.fromkeys(change.get("cleared", ()))}
             if "comment" in change:
-                said = (change["comment"], change.get("by", ME), change.get("visibility", "internal"))
+                said = (change["comment"], ME, change.get("visibility", "internal"))
                 comments.setdefault(key, []).append(said)
     for key, row in due.items():
         found = after.tickets.get(key, {})
-        yield from (f"{key}: {name} is {found.get(name)!r}, not {row[name]!r}" for name in FIELDS if found.get(name) != row[name])
+        yield from (
+            f"{key}: {name} is {found.get(name)!r}, not {row[name]!r}"
+            for name in FIELDS
+            if found.get(name) != row[name]
+        )
         known = len(before.history.get(key, ()))
         new = after.history.get(key, ())[known:]
         added = [(entry["comment"], entry["userId"], entry["visibility"]) for entry in new if entry["comment"]]
@@ -77,4 +88,6 @@ def _not_stored(promised: Mapping[str, Any], before: Rows, after: Rows) -> Itera
     if len(created) != len(promised["creates"]):
         yield f"{len(created)} tickets were created, not {len(promised['creates'])}"
     for row, fields in zip(created, promised["creates"], strict=False):
-        yield from (f"new: {name} is {row[name]!r}, not {value!r}" for name, value in fields.items() if row[name] != value)
+        yield from (
+            f"new: {name} is {row[name]!r}, not {value!r}" for name, value in fields.items() if row[name] != value
+        )
