@@ -17,13 +17,11 @@ def main(names: list[str]) -> int:
     runs = {}
     for kind, language in RUNS:
         with tempfile.TemporaryDirectory(prefix="tasks-") as folder:
-            chosen = (lambda task: task.name in names) if names else (lambda _: True)
-            try:
-                runs[kind, language] = asyncio.run(played("stdio", kind, language, Path(folder), chosen=chosen))
-            except IndexError:
-                continue
+            runs[kind, language] = asyncio.run(
+                played("stdio", kind, language, Path(folder), chosen=lambda task: not names or task.name in names)
+            )
         for one, tokens in runs[kind, language]:
-            print(f"== {kind} {language} {one.task.name}: {one.calls} calls, {tokens} tokens", dict(one.task.budget))
+            print(f"== {kind} {language} {one.task.name}: {one.calls} calls, {tokens} tokens, at most {one.task.budget}")
             if names:
                 print(*one.texts, sep="\n--\n")
             for text in one.wrong:

@@ -45,7 +45,8 @@ async def played(
     wire: Wire, kind: Kind, language: Language, folder: Path, *, chosen: Callable[[Task], bool] = lambda _: True
 ) -> list[tuple[Outcome, int]]:
     """Play all tasks that are chosen; return their outcomes with the tokens of all results of each."""
-    some = [task.over(kind) for task in tasks(language) if chosen(task)]
+    if not (some := [task.over(kind) for task in tasks(language) if chosen(task)]):
+        return []
     async with open_desk(kind, language, folder) as desk, client_over(wire, desk, folder) as client:
         async with desk.with_tickets_of(some[0]):
             await client.call_tool("get_statuses", {})  # the first result also says whose tickets these are

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp import Client
+from mcp import Client, MCPError
 
 from tests.shared.given import rows_of, text_of
 from tests.tasks.desk import Desk
@@ -31,19 +31,25 @@ async def play(client: Client, task: Task, desk: Desk) -> Outcome:
     """Do a task, and compare what was said and what is stored with what should be."""
     async with desk.with_tickets_of(task):
         before, results, texts, wrong = desk.rows(), list[Mapping[str, Any]](), list[str](), list[str]()
-        for step in task.way:
-            if "meanwhile" in step:
-                await desk.write(step["meanwhile"])
-                continue
-            result = await client.call_tool(step["tool"], filled(step.get("arguments", {}), task, desk, results))
-            texts.append(text_of(result))
-            results.append(result.structured_content or {})
-            due = step.get("refused")
-            if result.is_error != (due is not None) or (due or "") not in texts[-1]:
-                wrong.append(f"call {len(texts)} should {'fail with ' + due if due else 'work'}: {texts[-1]}")
-                break
+        try:
+            for step in task.way:
+                if "meanwhile" in step:
+                    await desk.write(step["meanwhile"])
+                    continue
+                result = await client.call_tool(step["tool"], filled(step.get("arguments", {}), task, desk, results))
+                texts.append(text_of(result))
+                results.append(result.structured_content or {})
+                _check(step, texts[-1], is_error=result.is_error)
+        except (AssertionError, LookupError, MCPError) as error:
+            wrong.append(f"after {len(texts)} calls: {error!r}")
         wrong += problems(filled_task(task, desk), before, desk.rows(), texts) if not wrong else []
     return Outcome(task, len(texts), texts, wrong)
+
+
+def _check(step: Mapping[str, Any], text: str, *, is_error: bool) -> None:
+    due = step.get("refused")
+    assert is_error is (due is not None), f"{step['tool']} should {'work' if due is None else 'be refused'}: {text}"
+    assert due is None or due in text, f"“{due}” is not in: {text}"
 
 
 def filled_task(task: Task, desk: Desk) -> Mapping[str, Any]:
