@@ -45,8 +45,8 @@ Ask one question with one call; do not count or compare by reading pages.
 - What is mine, late or due: get_ticket_list with `mine`, `open`, `overdue`, `dueWithin`. Completed tickets are listed \
 too, unless you give `open`. If there are more, repeat the call with the next `cursor`: such pages neither repeat nor \
 skip tickets while others come in.
-- How many, how late, how old: get_ticket_report, by one or two of status, category, person, account, channel and week; \
-`from` and `to` add what was received and completed in a period. Its numbers are those of all tickets that fit, unless \
+- How many, how late, how old: get_ticket_report, by one or two of status, category, person, account, channel and \
+week; `from` and `to` add what was received and completed in a period. Its numbers are those of all tickets that fit, unless \
 its note says how many were counted.
 - What changed: get_ticket_changes since a moment, a day or a weekday, by person, account or ticket.
 - Whether there is such a ticket already, and how it was solved: find_similar_tickets with a text or a ticketId.
@@ -56,13 +56,13 @@ write it back.
 
 ## Do
 
-1. Before you create a ticket, you may search with find_similar_tickets. The result of create_ticket also names tickets \
-that look alike.
+1. Before you create a ticket, you may search with find_similar_tickets. The result of create_ticket also names \
+tickets that look alike.
 2. Give update_ticket only the fields that change. Omitted fields stay as they are; `clear`, or null as a value, \
-empties a field. To complete a ticket, give `completionDate` along with the status. `addEffortHours` adds to the hours. \
+empties a field. To complete a ticket, give `completionDate` along with the status. `addEffortHours` adds hours. \
 `ifUnchangedSince` refuses the change if the ticket was changed after you read it.
-3. Comments are internal. Give `visibility: public` only if the person who asks wants the customer to read it; not \
-every ticket system has public comments.
+3. Comments are internal. Give `visibility: public` only if you are asked to answer the customer; not every \
+ticket system has public comments.
 4. For several tickets use update_tickets: the first call changes nothing and shows what would change, with a token. \
 Show that to the person; then repeat the call with the same arguments and the token in `confirm`. Tickets that were \
 changed in between are left alone and named.

@@ -21,7 +21,9 @@ def main(names: list[str]) -> int:
                 played("stdio", kind, language, Path(folder), chosen=lambda task: not names or task.name in names)
             )
         for one, tokens in runs[kind, language]:
-            print(f"== {kind} {language} {one.task.name}: {one.calls} calls, {tokens} tokens, at most {one.task.budget}")
+            print(
+                f"== {kind} {language} {one.task.name}: {one.calls} calls, {tokens} tokens, at most {one.task.budget}"
+            )
             if names:
                 print(*one.texts, sep="\n--\n")
             for text in one.wrong:
