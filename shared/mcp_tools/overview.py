@@ -46,8 +46,8 @@ Ask one question with one call; do not count or compare by reading pages.
 too, unless you give `open`. If there are more, repeat the call with the next `cursor`: such pages neither repeat nor \
 skip tickets while others come in.
 - How many, how late, how old: get_ticket_report, by one or two of status, category, person, account, channel and \
-week; `from` and `to` add what was received and completed in a period. Its numbers are those of all tickets that fit, unless \
-its note says how many were counted.
+week; `from` and `to` add what was received and completed in a period. Its numbers are those of all tickets that \
+fit, unless its note says how many were counted.
 - What changed: get_ticket_changes since a moment, a day or a weekday, by person, account or ticket.
 - Whether there is such a ticket already, and how it was solved: find_similar_tickets with a text or a ticketId.
 - One ticket: get_ticket_detail. It shows the newest entries of the history; `before` shows older ones, `since` those \
