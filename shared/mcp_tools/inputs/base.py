@@ -25,7 +25,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
-from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
+from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since, read_until
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
 from shared.visible_text import is_whole, visible
@@ -52,7 +52,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
         reading = info.context if isinstance(info.context, Reading) else None
         value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
-            name = to_camel(info.field_name or "")
+            name = to_camel((info.field_name or "").rstrip("_"))  # `from_` is from
             if value.note:
                 reading.say(f"{name}: {value.note}.")
             if value.moving:
@@ -108,6 +108,7 @@ Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
 Since = Annotated[str, _read_by(read_since)]
+Until = Annotated[str, _read_by(read_until)]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
