@@ -6,6 +6,7 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -62,6 +63,10 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
+def _without_note(read: Callable[[str, TicketTime], DateValue]) -> Callable[[str, TicketTime], DateValue]:
+    return lambda text, at: replace(read(text, at), note="")
+
+
 def _storable(text: str) -> str:
     if not is_whole(text):
         raise ValueError("must not contain U+0000 or half a surrogate pair")
@@ -108,7 +113,10 @@ Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
 Since = Annotated[str, _read_by(read_since)]
-Until = Annotated[str, _read_by(read_until)]
+ShownDate = Annotated[str, _read_by(_without_note(partial(read_day, past=True)))]
+ShownSince = Annotated[str, _read_by(_without_note(read_since))]
+ShownUntil = Annotated[str, _read_by(_without_note(read_until))]
+"""Days and moments that the result shows as they were read, so that no note has to."""
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]

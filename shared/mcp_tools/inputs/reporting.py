@@ -10,12 +10,12 @@ from shared.mcp_tools.inputs.base import (
     Cursor,
     Flag,
     Named,
-    PastDate,
-    Since,
+    ShownDate,
+    ShownSince,
+    ShownUntil,
     Statuses,
     TicketId,
     ToolInput,
-    Until,
 )
 
 MOST_GROUPS: Final = 2
@@ -70,10 +70,10 @@ class TicketReportInput(_InPeriod):
         validate_default=True,
         description="One or two of status, category, person, account, channel, week (of reception).",
     )
-    from_: PastDate | None = Field(
+    from_: ShownDate | None = Field(
         None, alias="from", description="Also count those received and completed from this day on."
     )
-    to: PastDate | None = None
+    to: ShownDate | None = None
     mine: Flag = False
     open: Flag = False
     person_in_charge_id: Named | None = None
@@ -87,8 +87,8 @@ class TicketChangesInput(_InPeriod):
 
     ends = ("since", "until")
 
-    since: Since = Field(description="A minute, a day, monday or -3d.")
-    until: Until | None = None
+    since: ShownSince = Field(description="A minute, a day, monday or -3d.")
+    until: ShownUntil | None = None
     user_id: Named | None = Field(None, description="Only what this person did; me is you.")
     person_in_charge_id: Named | None = None
     account_id: Named | None = None

@@ -135,10 +135,8 @@ def read_until(text: str, at: TicketTime) -> DateValue:
     words = _cleaned(text)
     alone = None if words.lower() in NOW else _days(words, at, past=True)
     if alone is not None and len(alone.days) == 1:
-        ends = read_minute(f"{alone.days[0]} 23:59", replace(at, api_zone=UTC))
-        read = replace(ends, note=f"“{words}” ends at {alone.days[0]} 23:59" if alone.is_relative else "")
-    else:
-        read = read_minute(text, replace(at, api_zone=UTC))
+        words = f"{alone.days[0]} 23:59"
+    read = read_minute(words, replace(at, api_zone=UTC))
     return replace(read, text=f"{read.text.replace(' ', 'T')}:59.999Z")
 
 

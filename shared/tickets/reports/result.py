@@ -23,6 +23,6 @@ class TicketReport(Table):
     `oldestDays` and `averageDays` are the ages of open tickets, in days since the reception.
     """
 
-    total: ReportTotals
+    totals: ReportTotals
     period: str | None = None
     """The days in which `received` and `completed` lie, both included, for example `2026-11-23/2026-11-29`."""

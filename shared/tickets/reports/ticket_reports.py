@@ -1,8 +1,7 @@
 """Answers `get_ticket_report`: from checked arguments to a table of numbers that is short at any size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Final
 
 from shared.localization import localized
 from shared.mcp_tools.inputs import TicketListInput, TicketReportInput
@@ -13,17 +12,14 @@ from shared.tickets.listing.filters import selection_of
 from shared.tickets.listing.ticket_list import list_request
 from shared.tickets.paging.list_query import needed
 from shared.tickets.references import check
-from shared.tickets.reports.measures import Counted, CountedGroup, Measures, ReportRequest, TicketCounter
+from shared.tickets.reports.measures import Counted, Measures, ReportRequest, TicketCounter
 from shared.tickets.reports.result import ReportTotals, TicketReport
-from shared.tickets.reports.size import row_tokens, short_name, tokens_at_most
+from shared.tickets.reports.size import row_tokens, short_name, tokens_left
 from shared.tickets.reports.statistics_counter import StatisticsCounter
 from shared.tickets.reports.window_counter import WindowCounter
 from shared.tickets.results import Cell
 from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.ticket_system import TicketSystem
-
-ROWS_TOKENS: Final = 160
-"""What all rows of a report may take, and its notes: the rest of 300 is for totals, headings and the stamp."""
 
 
 class TicketReports:
@@ -53,7 +49,9 @@ class TicketReports:
         )
         counted = await (await self._counter(filters)).counted(request)
         notes = (*checked.notes, *counted.notes)
-        return _report(request, counted, notes, _rows(request, counted, ROWS_TOKENS - sum(map(tokens_at_most, notes))))
+        columns = tuple(_columns(request, counted.total))
+        left = tokens_left(len(request.group_by) + len(columns), has_period=request.has_period, notes=notes)
+        return _report(request, counted, notes, columns, _rows(request, counted, columns, left))
 
     async def _counter(self, filters: TicketFilters) -> TicketCounter:
         features = needed(TicketSelection(filters=filters)) - {TOTAL_ORDER} | {STATS}
@@ -63,14 +61,18 @@ class TicketReports:
 
 
 def _report(
-    request: ReportRequest, counted: Counted, notes: tuple[str, ...], rows: Sequence[tuple[Cell, ...]]
+    request: ReportRequest,
+    counted: Counted,
+    notes: tuple[str, ...],
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Cell, ...]],
 ) -> TicketReport:
     total = counted.total
     return TicketReport(
-        columns=(*request.group_by, *_columns(request, total)),
+        columns=(*request.group_by, *columns),
         rows=tuple(rows),
         period=request.period,
-        total=ReportTotals(
+        totals=ReportTotals(
             count=total.count,
             open=total.open,
             overdue=total.overdue,
@@ -83,31 +85,37 @@ def _report(
     )
 
 
-def _columns(request: ReportRequest, total: Measures) -> Iterable[str]:
-    """Return the columns that say something: where all tickets are open, `count` is their number."""
+def _columns(request: ReportRequest, total: Measures) -> Iterator[str]:
+    """Yield the columns that say more than the totals do, in which a zero is that of each group too."""
     yield "count"
-    if request.filters.completed:
+    if request.filters.completed and total.open:
         yield "open"
-    yield from ("overdue", "oldestDays", "averageDays")
-    yield from (name for name in ("received", "completed") if getattr(total, name) is not None)
+    if total.overdue:
+        yield "overdue"
+    if total.open:
+        yield "oldestDays"
+    if total.open and not request.has_period:  # beside five other numbers it would cost a row in five
+        yield "averageDays"
+    if total.received:
+        yield "received"
+    if total.completed:
+        yield "completed"
 
 
-def _rows(request: ReportRequest, counted: Counted, most: int) -> list[tuple[Cell, ...]]:
-    """Return the first groups whose rows take at most `most` tokens, at least one, and all others as one row."""
-    columns = tuple(_columns(request, counted.total))
-    rows, shown = list[tuple[Cell, ...]](), list[CountedGroup]()
-    others = _row([localized("(others)"), *("" for _ in request.group_by[1:])], counted.total, columns, request.at)
-    left = most - row_tokens(others)
-    for group in counted.groups:
+def _rows(request: ReportRequest, counted: Counted, columns: Sequence[str], left: int) -> list[tuple[Cell, ...]]:
+    """Return the first groups whose rows take at most `left` tokens, at least one, and all others as one row."""
+    rows, shown = list[tuple[Cell, ...]](), list[Measures]()
+    names: list[Cell] = [localized("(others)"), *(None for _ in request.group_by[1:])]
+    for place, group in enumerate(counted.groups):
         row = _row([short_name(name) for name in group.names], group.measures, columns, request.at)
         left -= row_tokens(row)
-        if rows and left < 0:
+        others = _row(names, counted.total.without(shown), columns, request.at)
+        if rows and left < (0 if place == len(counted.groups) - 1 else row_tokens(others)):
             break
         rows.append(row)
-        shown.append(group)
-    rest = counted.total.without([group.measures for group in shown])
+        shown.append(group.measures)
+    rest = counted.total.without(shown)
     if rest.count or rest.received or rest.completed:
-        names: list[Cell] = [localized("(others)"), *(None for _ in request.group_by[1:])]
         rows.append(_row(names, rest, columns, request.at))
     return rows
 
@@ -118,7 +126,7 @@ def _row(names: Sequence[Cell], measures: Measures, columns: Sequence[str], at: 
         "open": measures.open,
         "overdue": measures.overdue,
         "oldestDays": None if measures.oldest is None else _days(measures.oldest, at.today),
-        "averageDays": None if measures.average is None else f"{measures.average:g}",
+        "averageDays": measures.average,
         "received": measures.received,
         "completed": measures.completed,
     }

@@ -147,12 +147,16 @@ class WindowCounter:
     async def _together(self, groups: Sequence[CountedGroup]) -> tuple[str, ...]:
         """Return a note on groups of several people, accounts or the like with one name."""
         shared = await shared_names(self._system.master)
-        names = [name for name in dict.fromkeys(name for group in groups for name in group.names)]
+        names = dict.fromkeys(name for group in groups for name in group.names)
         several = [name for name in names if name_key(name) in shared][:_MOST_NAMED]
         if not several:
             return ()
-        said = "This ticket API lists names without ids, so all of one name are counted together: {names}."
-        return (localized(said, names=", ".join(several)),)
+        return (
+            localized(
+                "This ticket API lists names without ids, so all of one name are counted together: {names}.",
+                names=", ".join(several),
+            ),
+        )
 
 
 def _rows_of(tickets: _Tickets) -> tuple[Sequence[Row], Sequence[Row] | None, Sequence[Row] | None]:
@@ -207,7 +211,8 @@ class _Counting:
     ) -> Measures:
         """Return the numbers of these rows, as lists count open and overdue ones."""
         rows = rows or ()
-        today, now = str(self.request.at.today), self.request.at.now.replace(tzinfo=None)
+        today = str(self.request.at.today)
+        now = self.request.at.now.replace(tzinfo=None, second=0, microsecond=0)
         open_ = [row for row in rows if not self._is_completed(row)]
         times = [time for row in open_ if (time := _time_of(row, self.request.at)) is not None]
         ages = sum((now - time for time in times), timedelta())
