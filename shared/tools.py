@@ -15,6 +15,7 @@ from shared.api_client import APIClient
 from shared.errors import InvalidInputError, Problem, TicketServerError
 from shared.telemetry import Counter, get_logger
 from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.activity.recent_changes import RecentChanges
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.details import TicketDetails
 from shared.tickets.features import FeatureReader
@@ -25,6 +26,7 @@ from shared.tickets.master_tools import MasterTools
 from shared.tickets.models import MasterItem
 from shared.tickets.reading import read_ticket
 from shared.tickets.references import check, with_choices
+from shared.tickets.reports.ticket_reports import TicketReports
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
@@ -91,6 +93,8 @@ class TicketTools:
         lists = MasterTools(system)
         self.get_ticket_list = TicketList(system).page
         self.get_ticket_detail = TicketDetails(system).detail
+        self.get_ticket_report = TicketReports(system).report
+        self.get_ticket_changes = RecentChanges(system).changes
         self.create_ticket = TicketCreation(system, self._repeats).create
         self.update_ticket = TicketUpdate(system).update
         self.add_ticket_history = CommentAddition(system, self._repeats).add

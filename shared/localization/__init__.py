@@ -1,5 +1,5 @@
 """The language of what people and models read."""
 
-from shared.localization.current import LANGUAGES, Language, in_language, localized
+from shared.localization.current import LANGUAGES, Language, current_language, in_language, localized
 
-__all__ = ["LANGUAGES", "Language", "in_language", "localized"]
+__all__ = ["LANGUAGES", "Language", "current_language", "in_language", "localized"]

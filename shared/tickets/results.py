@@ -23,7 +23,7 @@ CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+char
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
-Cell = str | int | bool | None
+Cell = str | int | float | bool | None
 """One value of a list."""
 
 

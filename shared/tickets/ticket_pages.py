@@ -20,10 +20,10 @@ from shared.tickets.paging.cursor import NOT_A_CURSOR
 from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
-from shared.tickets.paging.window_pages import WindowPages
+from shared.tickets.paging.window_pages import FoundRows, WindowPages
 from shared.tickets.paging.windows import TicketWindows
 from shared.tickets.search.terms import MAX_ALONE, SearchTerms, shown
-from shared.tickets.selection import TicketSelection
+from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page, Row
 
 _OF_EACH: Final = 10
@@ -80,6 +80,16 @@ class TicketPages:
         if not await self._features.has(ROW_DETAILS):
             page = await with_details(self._api, page, selection.fields, at)
         return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
+
+    async def whole(self, filters: TicketFilters) -> FoundRows | None:
+        """Return the rows of all tickets that match, as far as a window shows; None if the API returns no window.
+
+        Raises:
+            InvalidInputError: this API cannot filter so, which the error explains.
+            UpstreamError: the API failed.
+        """
+        narrowing = Narrowing(filters=filters, master=self._master, at=await self._calendar.time())
+        return await self._cut.whole(TicketSelection(filters=filters), narrowing)
 
     async def _has(self, features: Collection[str]) -> bool:
         return all([await self._features.has(one) for one in features])

@@ -12,6 +12,7 @@ from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
 _SortOrder = Literal["asc", "desc"]
+_Group = Literal["status", "category", "person", "account", "channel", "week"]
 _Clearable = Literal[
     "scheduledCompletionDate",
     "completionDate",
@@ -72,6 +73,16 @@ _COLUMNS: Final = MappingProxyType({
 """The result shows which column was taken; a client may show its model only the headings."""
 
 
+_GROUPS: Final = _words({
+    "status": "statusId statusName statuses state ステータス 状態",
+    "category": "categoryId categoryName categories カテゴリ カテゴリー 分類",
+    "person": "personInCharge personInChargeId personInChargeName assignee people persons user users owner 担当者 担当",
+    "account": "accountId accountName accounts customer customers client company アカウント 顧客 取引先",
+    "channel": "requestChannel requestChannelId requestChannelName channels source 受付チャネル チャネル 受付経路",
+    "week": "weeks weekly receptionWeek 週 週別",
+})  # fmt: skip
+
+
 def _column(word: str) -> str | None:
     return meant(word, TICKET_COLUMNS)
 
@@ -87,4 +98,5 @@ Column = Annotated[
 ]
 SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY))]
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
+Group = Annotated[_Group, BeforeValidator(choice(get_args(_Group), _GROUPS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]

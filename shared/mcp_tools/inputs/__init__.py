@@ -4,9 +4,11 @@ from shared.mcp_tools.inputs.base import ToolInput, no_arguments
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.master import AccountsInput, CategoryDetailsInput, UsersInput
 from shared.mcp_tools.inputs.reading import TicketDetailInput
+from shared.mcp_tools.inputs.reporting import TicketChangesInput, TicketReportInput
 from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, UpdateTicketInput
 
 __all__ = [
-    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketDetailInput",
-    "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
+    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketChangesInput",
+    "TicketDetailInput", "TicketListInput", "TicketReportInput", "ToolInput", "UpdateTicketInput", "UsersInput",
+    "no_arguments",
 ]  # fmt: skip

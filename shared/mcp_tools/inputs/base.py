@@ -6,6 +6,7 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -25,7 +26,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
-from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
+from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since, read_until
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
 from shared.visible_text import is_whole, visible
@@ -52,7 +53,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
         reading = info.context if isinstance(info.context, Reading) else None
         value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
-            name = to_camel(info.field_name or "")
+            name = to_camel((info.field_name or "").rstrip("_"))  # `from_` is from
             if value.note:
                 reading.say(f"{name}: {value.note}.")
             if value.moving:
@@ -60,6 +61,10 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
         return value.text
 
     return BeforeValidator(validate)
+
+
+def _without_note(read: Callable[[str, TicketTime], DateValue]) -> Callable[[str, TicketTime], DateValue]:
+    return lambda text, at: replace(read(text, at), note="")
 
 
 def _storable(text: str) -> str:
@@ -108,6 +113,10 @@ Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
 Since = Annotated[str, _read_by(read_since)]
+ShownDate = Annotated[str, _read_by(_without_note(partial(read_day, past=True)))]
+ShownSince = Annotated[str, _read_by(_without_note(read_since))]
+ShownUntil = Annotated[str, _read_by(_without_note(read_until))]
+"""Days and moments that the result shows as they were read, so that no note has to."""
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
