@@ -4,9 +4,9 @@ from shared.mcp_tools.inputs.base import ToolInput, no_arguments
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.master import AccountsInput, CategoryDetailsInput, UsersInput
 from shared.mcp_tools.inputs.reading import TicketDetailInput
-from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, UpdateTicketInput
+from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, TicketChange, UpdateTicketInput
 
 __all__ = [
-    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketDetailInput",
-    "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
+    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketChange",
+    "TicketDetailInput", "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
 ]  # fmt: skip
