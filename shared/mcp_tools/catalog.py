@@ -13,6 +13,7 @@ from shared.mcp_tools import inputs, render
 from shared.mcp_tools.schema import schema_of
 from shared.tickets import master_lists, results
 from shared.tickets.master_lists import MasterList
+from shared.writes.bulk.result import TicketsUpdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +145,15 @@ TOOLS: Final = (
         master_lists.RESPONSE_CATEGORIES,
         "List response categories",
         "Lists kinds of responses: id, name, parent category.",
+    ),
+    ToolSpec(
+        name="update_tickets",
+        title="Update several tickets",
+        purpose="change several, previewed first",
+        input_model=inputs.UpdateTicketsInput,
+        result_model=TicketsUpdated,
+        render=render.tickets_updated,
+        read_only=False,
+        destructive=True,
     ),
 )

@@ -59,25 +59,32 @@ def entries_since(ticket_id: str, history: Sequence[HistoryEntry], since: str) -
 
 def changed_error(ticket_id: str, new: Sequence[HistoryEntry]) -> TicketChangedError:
     """Return the error for a ticket with the entries `new`, which its reader does not know; empty: they are unknown."""
-    if not new:
-        return TicketChangedError(
-            localized(
-                "Ticket {ticket} was changed or commented on meanwhile; by whom could not be read. Nothing was changed "
-                "by this call. Read it with get_ticket_detail, and repeat this if it is still right.",
-                ticket=ticket_id,
-            )
-        )
-    said = [sentence for entry in new[:MAX_SAID] for sentence in done_meanwhile(entry) or [_empty(entry)]]
-    if len(new) > MAX_SAID:
-        said.append(localized("And {count} more entries.", count=len(new) - MAX_SAID))
+    newest = localized(" Its newest history entry is {newest}.", newest=new[-1].id) if new else ""
     return TicketChangedError(
         localized(
-            "Ticket {ticket} has changed: {said} Nothing was changed by this call. If it is still right, repeat it "
-            "with ifUnchangedSince: {newest}.",
+            "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still "
+            "right.{newest}",
             ticket=one_line(ticket_id),
-            said=" ".join(said),
-            newest=new[-1].id,
+            said=what_changed(new),
+            newest=newest,
         )
+    )
+
+
+def what_changed(new: Sequence[HistoryEntry]) -> str:
+    """Return sentences on the first of the entries `new`; empty: they could not be read."""
+    if not new:
+        return localized("By whom could not be read.")
+    said = [sentence for entry in new[:MAX_SAID] for sentence in done_meanwhile(entry) or [_empty(entry)]]
+    if len(new) > MAX_SAID:
+        said.append(localized("There are {count} more entries.", count=len(new) - MAX_SAID))
+    return " ".join(said)
+
+
+def only_checked_before() -> str:
+    """Say that a change in the moment of a write would not have been noticed."""
+    return localized(
+        "This ticket API cannot compare as it writes: that nothing had changed was checked just before the write."
     )
 
 

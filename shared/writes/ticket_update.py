@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
-from shared.localization import localized
 from shared.mcp_tools.inputs import TicketChange, UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import FIELDS, differing, value_shown
@@ -23,7 +22,7 @@ from shared.writes.added_hours import added_hours
 from shared.writes.checked_write import checked_write
 from shared.writes.cleared_fields import emptied
 from shared.writes.comment_visibility import CommentVisibility
-from shared.writes.expected import changed_error, entries_since, newest_id
+from shared.writes.expected import changed_error, entries_since, newest_id, only_checked_before
 from shared.writes.notes import cannot_be_empty, kept, nothing_to_do, unsaid
 from shared.writes.odd_values import odd_values
 from shared.writes.updates import Update, store
@@ -78,7 +77,7 @@ class TicketUpdate:
             new = entries_since(read[0].id, read[1], change.if_unchanged_since)
             if new:
                 raise changed_error(read[0].id, new)
-            planned = await self.guarded(planned)
+            planned = await self.guarded(planned) or replace(planned, notes=(*planned.notes, only_checked_before()))
         if planned.changes_nothing:
             raise InvalidInputError(nothing_to_do(read[0], change, (*planned.resolved, *planned.notes)))
         return await self.carry_out(planned)
@@ -131,16 +130,13 @@ class TicketUpdate:
             resolved=tuple(checked.notes),
         )
 
-    async def guarded(self, planned: PlannedUpdate) -> PlannedUpdate:
-        """Return `planned` for a ticket that has no newer entry than was read; where the API cannot compare, say so."""
+    async def guarded(self, planned: PlannedUpdate) -> PlannedUpdate | None:
+        """Return `planned` so that the API refuses it if the ticket has a newer entry; None if the API cannot."""
         update = planned.update
         newest = newest_id(update.known)
-        if newest.isdecimal() and await self._system.features.has(EXPECTED_HISTORY):
-            return replace(planned, update=replace(update, body={**update.body, "expectedHistoryId": int(newest)}))
-        note = localized(
-            "This ticket API cannot compare as it writes: that nothing had changed was checked just before the write."
-        )
-        return replace(planned, notes=(*planned.notes, note))
+        if not newest.isdecimal() or not await self._system.features.has(EXPECTED_HISTORY):
+            return None
+        return replace(planned, update=replace(update, body={**update.body, "expectedHistoryId": int(newest)}))
 
     async def carry_out(self, planned: PlannedUpdate) -> TicketUpdated:
         """Send a planned change, and return what it changed, as read back.

@@ -1,6 +1,7 @@
 """Tool inputs: one model per tool holds its schema, its validation and the descriptions that the model reads."""
 
 from shared.mcp_tools.inputs.base import ToolInput, no_arguments
+from shared.mcp_tools.inputs.bulk import UpdateTicketsInput
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.master import AccountsInput, CategoryDetailsInput, UsersInput
 from shared.mcp_tools.inputs.reading import TicketDetailInput
@@ -8,5 +9,6 @@ from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, 
 
 __all__ = [
     "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketChange",
-    "TicketDetailInput", "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
+    "TicketDetailInput", "TicketListInput", "ToolInput", "UpdateTicketInput", "UpdateTicketsInput", "UsersInput",
+    "no_arguments",
 ]  # fmt: skip
