@@ -31,6 +31,7 @@ from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
 from shared.time_zones import utc_now
+from shared.writes.bulk.bulk_update import BulkUpdate
 from shared.writes.checked_write import checked_write
 from shared.writes.comment_addition import CommentAddition
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
@@ -40,7 +41,11 @@ from shared.writes.ticket_update import TicketUpdate
 
 log = get_logger(__name__)
 
-_ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
+_ACTING: Final = MappingProxyType({
+    "update_ticket": "updatedById",
+    "add_ticket_history": "userId",
+    "update_tickets": "updatedById",
+})  # fmt: skip
 """The argument of a tool that names the acting user."""
 
 
@@ -91,12 +96,13 @@ class TicketTools:
         self.ticket_user = ticket_user
         """The person at this machine; it belongs in each call."""
         lists = MasterTools(system)
-        self.get_ticket_list = TicketList(system).page
+        tickets, update = TicketList(system), TicketUpdate(system)
+        self.get_ticket_list = tickets.page
         self.get_ticket_detail = TicketDetails(system).detail
         self.get_ticket_report = TicketReports(system).report
         self.get_ticket_changes = RecentChanges(system).changes
         self.create_ticket = TicketCreation(system, self._repeats).create
-        self.update_ticket = TicketUpdate(system).update
+        self.update_ticket = update.update
         self.add_ticket_history = CommentAddition(system, self._repeats).add
         self.get_users = lists.users
         self.get_accounts = lists.accounts
@@ -105,6 +111,7 @@ class TicketTools:
         self.get_statuses = lists.statuses
         self.get_request_channels = partial(lists.whole_list, REQUEST_CHANNELS)
         self.get_response_categories = partial(lists.whole_list, RESPONSE_CATEGORIES)
+        self.update_tickets = BulkUpdate(system, update, tickets, self._repeats).update
 
     async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
         """Do as `known_user`. Never raises."""

@@ -4,7 +4,8 @@ Records hold ids and fixed words only. Of the call's contents, only the ids of t
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -71,6 +72,41 @@ class CallLog:
             self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
         if lacks is not None or not spec.read_only:
             await keep(self._trail, _event(spec, call, outcome, lacks))
+
+    async def record_ticket(self, spec: ToolSpec, call: ToolCall, ticket_id: str, outcome: str) -> None:
+        """Record what became of one of the tickets that a call writes."""
+        await keep(self._trail, _event(spec, replace(call, ticket_id=ticket_id), outcome, None))
+
+
+class CallSteps:
+    """Takes note of the steps of one call: audit events, and reports to its client.
+
+    Args:
+        call_log: records the events.
+        spec: the tool.
+        call: the call.
+        report: sends progress to the client, if it asked for that.
+    """
+
+    def __init__(
+        self,
+        call_log: CallLog,
+        spec: ToolSpec,
+        call: ToolCall,
+        report: Callable[[float, float | None, str | None], Awaitable[None]],
+    ) -> None:
+        self._call_log = call_log
+        self._spec = spec
+        self._call = call
+        self._report = report
+
+    async def wrote(self, ticket_id: str, outcome: str) -> None:
+        """See `Steps`."""
+        await self._call_log.record_ticket(self._spec, self._call, ticket_id, outcome)
+
+    async def progress(self, done: int, total: int, message: str) -> None:
+        """See `Steps`."""
+        await self._report(done, total, message)
 
 
 def _event(spec: ToolSpec, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:

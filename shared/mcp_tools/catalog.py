@@ -15,6 +15,7 @@ from shared.tickets import master_lists, results
 from shared.tickets.activity.result import TicketChanges
 from shared.tickets.master_lists import MasterList
 from shared.tickets.reports.result import TicketReport
+from shared.writes.bulk.result import TicketsUpdated
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +163,15 @@ TOOLS: Final = (
         input_model=inputs.TicketChangesInput,
         result_model=TicketChanges,
         render=render.ticket_changes,
+    ),
+    ToolSpec(
+        name="update_tickets",
+        title="Update several tickets",
+        purpose="change several, previewed first",
+        input_model=inputs.UpdateTicketsInput,
+        result_model=TicketsUpdated,
+        render=render.tickets_updated,
+        read_only=False,
+        destructive=True,
     ),
 )

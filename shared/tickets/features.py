@@ -40,6 +40,9 @@ DATE_RANGES: Final = "date-ranges"
 ROW_DETAILS: Final = "row-details"
 STATS: Final = "stats"
 CHANGES: Final = "changes"
+EXPECTED_HISTORY: Final = "expected-history"
+EFFORT_INCREMENT: Final = "effort-increment"
+COMMENT_VISIBILITY: Final = "comment-visibility"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see paging/.",
     TOTAL_COUNT: "A page comes with the number of all matching tickets and the place of the next page.",
@@ -54,6 +57,9 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     CHANGES: "Changes of all tickets are one list. Else they are read from the histories of tickets, see activity/.",
     COMPLETION_DATE: "A completed ticket gets a date; if the API is on another day than the zone shown, ours is sent.",
     CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
+    EXPECTED_HISTORY: "The API compares the newest entry as it writes. Else that is read just before the write.",
+    EFFORT_INCREMENT: "Hours are added by the API. Else the sum is computed here and written; the result says so.",
+    COMMENT_VISIBILITY: "Comments are internal or public. Else `public` is refused.",
 })  # fmt: skip
 
 

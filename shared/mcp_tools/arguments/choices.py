@@ -22,6 +22,7 @@ _Clearable = Literal[
     "externalTicketId",
     "remarks",
 ]
+_Visibility = Literal["internal", "public"]
 CLEARABLE: Final = frozenset(get_args(_Clearable))
 """Optional fields of a ticket, which can be cleared."""
 
@@ -41,6 +42,10 @@ _SORTS: Final = _words({
 _ORDERS: Final = _words({
     "asc": "ascending ascend up oldest oldestFirst earliest earliestFirst increasing 昇順 古い順",
     "desc": "descending descend down newest newestFirst latest latestFirst decreasing 降順 新しい順",
+})  # fmt: skip
+_VISIBLE: Final = _words({
+    "internal": "private hidden staff 社内 内部 非公開",
+    "public": "external visible customer requestor 公開 社外",
 })  # fmt: skip
 _UNSORTABLE: Final = (
     "summary description ticketId id externalTicketId status statusId statusName account accountId accountName "
@@ -100,3 +105,4 @@ SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, in
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
 Group = Annotated[_Group, BeforeValidator(choice(get_args(_Group), _GROUPS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]
+Visibility = Annotated[_Visibility, BeforeValidator(choice(get_args(_Visibility), _VISIBLE))]
