@@ -42,7 +42,7 @@ async def play(client: Client, task: Task, desk: Desk) -> Outcome:
                 _check(step, texts[-1], is_error=result.is_error)
         except (AssertionError, LookupError, MCPError) as error:
             wrong.append(f"after {len(texts)} calls: {error!r}")
-        wrong += problems(filled_task(task, desk), before, desk.rows(), texts) if not wrong else []
+        wrong += problems(filled_task(task, desk), before, desk.rows(), texts, results) if not wrong else []
     return Outcome(task, len(texts), texts, wrong)
 
 

@@ -30,8 +30,8 @@ class Task:
     ja: str = ""
     """The same question in Japanese; such tasks are also played on the Japanese sample data."""
     shows: Mapping[str, Any] = field(default_factory=dict)
-    """What the results must contain: `says`, texts; `tickets`, exactly the tickets that `verify.fits`; `counts`, texts
-    with `{}` for the number of tickets that fit `where`."""
+    """What the results must contain: `says`, texts; `tickets`, exactly the tickets that `verify.fits`; `report`, the
+    numbers of tickets that fit `where`, grouped `by` a field, in the days `from` and `to`."""
     changes: Sequence[Mapping[str, Any]] = ()
     """All that changes: in `tickets` (ids, or those that fit) the fields `set` and `cleared`, and a `comment` of `ME`
     with its `visibility`."""

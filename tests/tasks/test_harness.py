@@ -77,7 +77,7 @@ def test_what_is_not_as_promised_is_noticed(after: Rows, said: str, wrong: str) 
     change = {"tickets": {"open": True}, "set": {"statusId": "stat4"}, "comment": "Done."}
     promised = {"shows": {"tickets": ["TCK-0001"]}, "changes": [change], "creates": []}
 
-    found = problems(promised, stored(TICKET), after, [said])
+    found = problems(promised, stored(TICKET), after, [said], [])
 
     assert (wrong in found[0]) if wrong else found == []
 

@@ -1,10 +1,11 @@
 """Compares what is stored after a task with what was stored before it and what it promises, and what was said."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tests.shared.given import NOW
+from tests.shared.given import NOW, rows_of
 from tests.standin.model import COMPLETED, Row
 from tests.tasks.rows import FIELDS, Rows
 from tests.tasks.task import ME
@@ -48,19 +49,40 @@ def among(rows: Rows, given: Sequence[str] | Mapping[str, Any]) -> list[str]:
     return [key for key, row in rows.tickets.items() if fits(row, rows.history.get(key, ()), given)]
 
 
-def problems(promised: Mapping[str, Any], before: Rows, after: Rows, texts: Sequence[str]) -> list[str]:
-    """Return what is not as promised."""
-    return [*_not_said(promised["shows"], after, texts), *_not_stored(promised, before, after)]
+def problems(
+    promised: Mapping[str, Any], before: Rows, after: Rows, texts: Sequence[str], results: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Return what is not as promised. `texts` and `results` are what the calls returned."""
+    shows = promised["shows"]
+    counted = _not_counted(shows["report"], after, texts[-1], results[-1]) if "report" in shows else ()
+    return [*_not_said(shows, after, texts), *counted, *_not_stored(promised, before, after)]
 
 
 def _not_said(shows: Mapping[str, Any], stored: Rows, texts: Sequence[str]) -> Iterator[str]:
     said = "\n".join(texts)
-    counted = [one["says"].replace("{}", f"{len(among(stored, one['where'])):,}") for one in shows.get("counts", ())]
-    yield from (f"“{text}” is not said in: {said}" for text in [*shows.get("says", ()), *counted] if text not in said)
+    yield from (f"“{text}” is not said in: {said}" for text in shows.get("says", ()) if text not in said)
     if "tickets" in shows:
         due, named = set(among(stored, shows["tickets"])), set(_TICKET.findall(said))
         if due != named:
             yield f"not named: {sorted(due - named)}; named for nothing: {sorted(named - due)}, in: {said}"
+
+
+def _not_counted(report: Mapping[str, Any], stored: Rows, text: str, result: Mapping[str, Any]) -> Iterator[str]:
+    """Yield numbers of a report that are not those of a scan, or that its text does not have."""
+    rows = [stored.tickets[key] for key in among(stored, report.get("where", {}))]
+    numbers = {"count": {}, "open": {"open": True}, "overdue": {"overdue": True}}
+    if "from" in report:
+        numbers["received"] = {"receivedFrom": report["from"], "receivedTo": report["to"]}
+        numbers["completed"] = {"open": False, "completedFrom": report["from"], "completedTo": report["to"]}
+    for name, where in numbers.items():
+        due, found = sum(fits(row, (), where) for row in rows), result["totals"].get(name)
+        if found != due or str(due) not in text:
+            yield f"{name} is {found}, not {due}, in: {text}"
+    names = {one["id"]: one["name"] for table in stored.master.values() for one in table}
+    groups = Counter(names[row[report["by"]]] for row in rows)
+    shown = {next(iter(row.values())): row["count"] for row in rows_of(dict(result))}
+    if any(groups[name] != count for name, count in shown.items()) or len(shown) != len(groups):
+        yield f"groups are {shown}, not {dict(groups)}"
 
 
 def _not_stored(promised: Mapping[str, Any], before: Rows, after: Rows) -> Iterator[str]:
