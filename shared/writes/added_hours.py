@@ -52,10 +52,7 @@ def added_hours(ticket: Ticket, hours: float | None, *, can_add: bool) -> AddedH
     if can_add:
         return AddedHours({"addEffortHours": hours}, {FIELD: Increment(hours, total)})
     note = localized(
-        "This ticket API cannot add hours, so the sum {held:g} + {hours:g} = {total:g} was written; hours that others "
-        "added in the same moment would be lost.",
-        held=held,
-        hours=hours,
-        total=total,
+        "This ticket API cannot add hours: the sum is computed here and written, and hours that others add in the same "
+        "moment would be lost."
     )
     return AddedHours({FIELD: total}, {FIELD: total}, (note,))

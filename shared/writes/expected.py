@@ -59,16 +59,13 @@ def entries_since(ticket_id: str, history: Sequence[HistoryEntry], since: str) -
 
 def changed_error(ticket_id: str, new: Sequence[HistoryEntry]) -> TicketChangedError:
     """Return the error for a ticket with the entries `new`, which its reader does not know; empty: they are unknown."""
-    newest = localized(" Its newest history entry is {newest}.", newest=new[-1].id) if new else ""
-    return TicketChangedError(
-        localized(
-            "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still "
-            "right.{newest}",
-            ticket=one_line(ticket_id),
-            said=what_changed(new),
-            newest=newest,
-        )
+    said = localized(
+        "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still right.",
+        ticket=one_line(ticket_id),
+        said=what_changed(new),
     )
+    newest = localized("The newest history entry is {newest}.", newest=new[-1].id) if new else ""
+    return TicketChangedError(f"{said} {newest}".rstrip())
 
 
 def what_changed(new: Sequence[HistoryEntry]) -> str:

@@ -105,7 +105,7 @@ def _not_blank(example: str) -> Callable[[str], str]:
     return checked
 
 
-_AS_TEXT: Final = WithJsonSchema({"type": "string"})
+AS_TEXT: Final = WithJsonSchema({"type": "string"})
 """In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
@@ -118,19 +118,19 @@ TicketId = Annotated[
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
-    _AS_TEXT,
+    AS_TEXT,
 ]
 Named = Annotated[
-    Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), _AS_TEXT
+    Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), AS_TEXT
 ]
 """An id of master data, or a name, which is resolved to one later."""
 Statuses = Annotated[
     tuple[Named, ...],
     Field(max_length=MAX_STATUSES),
     BeforeValidator(values.several),
-    _AS_TEXT,  # model APIs know no unions
+    AS_TEXT,  # model APIs know no unions
 ]
-Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.cursor), _AS_TEXT]
+Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.cursor), AS_TEXT]
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]

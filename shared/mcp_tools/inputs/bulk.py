@@ -1,13 +1,13 @@
 """The input of the tool that changes several tickets."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.lists import IDS, OBJECTS, object_of
-from shared.mcp_tools.inputs.base import CALLER, Named, TicketId, ToolInput, Word
+from shared.mcp_tools.inputs.base import AS_TEXT, Named, TicketId, ToolInput, Word
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.writing import OfTicket, TicketChange
 
@@ -15,9 +15,13 @@ MAX_TICKETS: Final = 50
 MAX_TOKEN: Final = 300
 
 
-def _described(**properties: str) -> WithJsonSchema:
+def _object(**properties: str) -> dict[str, Any]:
     """Return the schema of an object with some of its properties as examples: Gemini refuses an object without any."""
-    return WithJsonSchema({"type": "object", "properties": {name: {"type": kind} for name, kind in properties.items()}})
+    return {"type": "object", "properties": {name: {"type": kind} for name, kind in properties.items()}}
+
+
+_LIST_OF_TEXTS: Final = WithJsonSchema({"type": "array", "items": {"type": "string"}})
+_LIST_OF_CHANGES: Final = WithJsonSchema({"type": "array", "items": _object(ticketId="string", statusId="string")})
 
 
 class ChangeOfOne(TicketChange, OfTicket):
@@ -27,32 +31,29 @@ class ChangeOfOne(TicketChange, OfTicket):
 Change = Annotated[
     TicketChange,
     BeforeValidator(object_of(TicketChange)),
-    _described(statusId="string", personInChargeId="string", comment="string"),
+    WithJsonSchema(_object(statusId="string", comment="string")),
 ]
-OwnChange = Annotated[
-    ChangeOfOne, BeforeValidator(object_of(ChangeOfOne)), _described(ticketId="string", statusId="string")
-]
+OwnChange = Annotated[ChangeOfOne, BeforeValidator(object_of(ChangeOfOne))]
 Where = Annotated[
-    TicketListInput, BeforeValidator(object_of(TicketListInput)), _described(mine="boolean", statusId="string")
+    TicketListInput,
+    BeforeValidator(object_of(TicketListInput)),
+    WithJsonSchema(_object(mine="boolean", statusId="string")),
 ]
 
 
 class UpdateTicketsInput(ToolInput):
     """Changes up to 50 tickets: all alike by change, or each by changes.
 
-    Without confirm it writes nothing: it shows what would change, and a token. With that token as confirm, and the same
-    arguments, it does exactly that.
+    Without confirm it only shows what would change, and a token; with that as confirm, exactly this is done.
     """
 
-    ticket_ids: Annotated[list[TicketId], IDS, Field(max_length=MAX_TICKETS)] | None = None
+    ticket_ids: Annotated[list[TicketId], IDS, Field(max_length=MAX_TICKETS), _LIST_OF_TEXTS] | None = None
     where: Where | None = Field(None, description="Instead of ticketIds: arguments of get_ticket_list.")
     change: Change | None = Field(None, description="Fields as in update_ticket.")
-    changes: Annotated[list[OwnChange], OBJECTS, Field(max_length=MAX_TICKETS)] | None = Field(
-        None, description="Instead of all these: a ticketId and its fields, for each."
-    )
-    updated_by_id: Named | None = Field(None, description=CALLER)
-    confirm: Annotated[Word, Field(max_length=MAX_TOKEN), BeforeValidator(values.identifier)] | None = Field(
-        None, description="The token, once a person agrees."
+    changes: Annotated[list[OwnChange], OBJECTS, Field(max_length=MAX_TICKETS), _LIST_OF_CHANGES] | None = None
+    updated_by_id: Named | None = None
+    confirm: Annotated[Word, Field(max_length=MAX_TOKEN), BeforeValidator(values.identifier), AS_TEXT] | None = Field(
+        None, description="The token, once a person agrees; repeat the other arguments."
     )
 
     @model_validator(mode="after")

@@ -118,7 +118,7 @@ class TicketChange(ToolInput):
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
     clear: Annotated[list[Clearable], WORDS, Field(max_length=20)] | None = Field(None, description="Fields to empty.")
-    visibility: Visibility | None = Field(None, description="Of the comment; public: the requestor may read it.")
+    visibility: Visibility | None = Field(None, description="Of the comment; public: for the requestor, too.")
     _nulls: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -157,7 +157,7 @@ class UpdateTicketInput(TicketChange, ByUser, OfTicket):
     """
 
     if_unchanged_since: SinceEntry | None = Field(
-        None, description="Newest history entry id you read, or a moment: refused if anything happened since."
+        None, description="Newest history entry you read, or a moment; refused if anything came after."
     )
 
 
@@ -167,6 +167,6 @@ class AddHistoryInput(ToolInput):
     ticket_id: TicketId
     user_id: Named | None = Field(None, description=f"Who comments, from get_users. {CALLER}")
     comment: LongProse
-    visibility: Visibility | None = Field(None, description="public: the requestor may read it.")
+    visibility: Visibility | None = None
     idempotency_key: Key | None = Field(None, description=KEY_HINT)
     allow_duplicate: Flag = Field(False, description=DUPLICATE_HINT.format(2))

@@ -1,6 +1,6 @@
 """Makes results of planned and of written tickets: what is the same for all is said once. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from shared.localization import localized
@@ -29,7 +29,7 @@ def preview(
     """Return what would become of `tickets`; `refused` says why the token that came was not accepted."""
     ended = [_planned(one) for one in tickets]
     would = [one for one in ended if one.state is TicketState.WOULD_CHANGE]
-    common, shared = _common(would), _shared_notes(one.notes for one in would)
+    common, shared = _common(would), _shared_notes(would)
     alike = {one.ticket.wanted.change.comment for one in would if one.ticket.wanted.place == ALL_ALIKE} - {None}
     return _result(
         ended,
@@ -40,14 +40,14 @@ def preview(
         refused=refused or None,
         confirm=token if would else None,
         comment=cut(alike.pop() or "", MAX_CELL) if alike else None,
-        notes=(*notes, *shared),
+        notes=(*notes, *shared.values()),
     )
 
 
 def report(run: Run, changes: CheckedChanges, *, notes: Iterable[str] = ()) -> TicketsUpdated:
     """Return what became of all tickets."""
     done = [one for one in run.ended if one.state is TicketState.DONE]
-    common, shared = _common(done), _shared_notes(one.notes for one in done)
+    common, shared = _common(done), _shared_notes(done)
     return _result(
         run.ended,
         [_Row(None, _said(_own(one, common)), _why(one, shared)) for one in run.ended],
@@ -55,7 +55,7 @@ def report(run: Run, changes: CheckedChanges, *, notes: Iterable[str] = ()) -> T
         changed=common or None,
         commented=True if any(one.ticket.wanted.change.comment for one in done) else None,
         stopped=run.stopped or None,
-        notes=(*notes, *shared),
+        notes=(*notes, *shared.values()),
     )
 
 
@@ -138,10 +138,8 @@ def _planned_cell(ended: Ended, common: Sequence[FieldChange]) -> str | None:
     several = sum(one.old == localized("(various)") for one in common) > 1
     said = []
     for one in differ:
-        old = one_line(one.old or "") or localized("(empty)")
-        said.append(
-            localized("{field} was {old}", field=one.field, old=old) if several else localized("was {old}", old=old)
-        )
+        was = localized("was {old}", old=one_line(one.old or "") or localized("(empty)"))
+        said.append(f"{one.field} {was}" if several else was)
     said += _own(ended, common)
     own = ended.ticket.wanted
     if own.place != ALL_ALIKE and own.change.comment:
@@ -160,11 +158,18 @@ def _summary(ticket: PlannedTicket) -> str | None:
     return (f"{text[:MAX_SUMMARY].rstrip()}…" if len(text) > MAX_SUMMARY else text) or None
 
 
-def _shared_notes(notes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the notes that every one of several tickets has."""
-    first, *others = [*notes] or [()]
-    return tuple(note for note in first if all(note in other for other in others))
+def _shared_notes(ended: Sequence[Ended]) -> dict[str, str]:
+    """Return the notes that several tickets have, with what is said of each: without ids where all of them have it."""
+    tickets: dict[str, list[str]] = {}
+    for one in ended:
+        for note in one.notes:
+            tickets.setdefault(note, []).append(one.ticket.ticket_id)
+    return {
+        note: note if len(ids) == len(ended) else f"{', '.join(ids)}: {note}"
+        for note, ids in tickets.items()
+        if len(ids) > 1 or len(ended) == 1
+    }
 
 
-def _why(ended: Ended, shared: Sequence[str]) -> str | None:
+def _why(ended: Ended, shared: Collection[str]) -> str | None:
     return cut(" ".join(note for note in ended.notes if note not in shared), MAX_WHY) or None

@@ -11,7 +11,7 @@ class TicketState(StrEnum):
     """What would become, or became, of one ticket."""
 
     WOULD_CHANGE = "would change"
-    HOLDS = "holds already"
+    HOLDS = "has it already"
     """It holds every value already, and no comment goes to it."""
     CANNOT = "cannot"
     DONE = "done"
@@ -57,7 +57,7 @@ def state_labels() -> dict[TicketState, str]:
     """Return what readers see for each state, in the language of the call."""
     return {
         TicketState.WOULD_CHANGE: localized("would change"),
-        TicketState.HOLDS: localized("holds already"),
+        TicketState.HOLDS: localized("has it already"),
         TicketState.CANNOT: localized("cannot"),
         TicketState.DONE: localized("done"),
         TicketState.DONE_BEFORE: localized("done before"),
