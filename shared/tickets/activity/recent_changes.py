@@ -18,6 +18,7 @@ from shared.tickets.features import CHANGES
 from shared.tickets.references import check
 from shared.tickets.ticket_system import TicketSystem
 
+
 class RecentChanges:
     """What changes in the tickets of one ticket API."""
 

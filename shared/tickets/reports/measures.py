@@ -1,5 +1,6 @@
 """What a report counts, of all tickets and of each group. Pure."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -23,16 +24,21 @@ class Measures:
     completed: int | None = None
     """Received, and completed, in the period; None if that was not counted."""
 
-    def without(self, others: "list[Measures]") -> "Measures":
+    def without(self, others: "Sequence[Measures]") -> "Measures":
         """Return the numbers of the tickets that are in none of `others`, which are parts of these; without ages."""
         received, completed = self.received, self.completed
         return Measures(
-            count=self.count - sum(one.count for one in others),
-            open=self.open - sum(one.open for one in others),
-            overdue=self.overdue - sum(one.overdue for one in others),
-            received=None if received is None else received - sum(one.received or 0 for one in others),
-            completed=None if completed is None else completed - sum(one.completed or 0 for one in others),
+            count=_rest(self.count, (one.count for one in others)),
+            open=_rest(self.open, (one.open for one in others)),
+            overdue=_rest(self.overdue, (one.overdue for one in others)),
+            received=None if received is None else _rest(received, (one.received or 0 for one in others)),
+            completed=None if completed is None else _rest(completed, (one.completed or 0 for one in others)),
         )
+
+
+def _rest(total: int, parts: Iterable[int]) -> int:
+    """Return what the parts leave; tickets may come in between two requests, so they can be more than the total."""
+    return max(0, total - sum(parts))
 
 
 class CountedGroup(NamedTuple):

@@ -21,6 +21,8 @@ _COLUMN: Final[Mapping[Language, int]] = MappingProxyType({"en": 5, "ja": 7})
 MAX_NAME: Final = 24
 """Columns of a terminal that a name takes at most: 24 letters or 12 Japanese characters."""
 _PIECES: Final = re.compile(r"[A-Za-z]+|[0-9]+|[\x00-\x7f]|.", re.DOTALL)
+_KANJI: Final = ("\u3200", "\u9fff")
+"""Rare ones take two tokens or three, as do ligatures such as ㈱."""
 _LETTERS: Final = 3
 """Letters, or digits, of one token."""
 
@@ -35,7 +37,9 @@ def _of_piece(piece: str) -> int:
         return 0  # belongs to the word after it
     if piece.isascii():
         return -(-len(piece) // _LETTERS)
-    return 1 if "\u3040" <= piece <= "\u30ff" else 2 if piece <= "\uffff" else 4
+    if piece > "\uffff":
+        return 4
+    return 2 if _KANJI[0] <= piece <= _KANJI[1] else 1
 
 
 def short_name(name: str) -> str:

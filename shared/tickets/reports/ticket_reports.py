@@ -79,7 +79,7 @@ def _report(
             oldest_open=total.oldest,
             average_open_days=total.average,
             received=total.received,
-            completed=total.completed,
+            completed=total.completed if request.filters.completed else None,
         ),
         notes=notes,
     )
@@ -98,7 +98,7 @@ def _columns(request: ReportRequest, total: Measures) -> Iterator[str]:
         yield "averageDays"
     if total.received:
         yield "received"
-    if total.completed:
+    if total.completed and request.filters.completed:
         yield "completed"
 
 
