@@ -25,6 +25,7 @@ from shared.tickets.master_tools import MasterTools
 from shared.tickets.models import MasterItem
 from shared.tickets.reading import read_ticket
 from shared.tickets.references import check, with_choices
+from shared.tickets.similar.similar_tickets import SimilarTicketFinder
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
@@ -101,6 +102,7 @@ class TicketTools:
         self.get_statuses = lists.statuses
         self.get_request_channels = partial(lists.whole_list, REQUEST_CHANNELS)
         self.get_response_categories = partial(lists.whole_list, RESPONSE_CATEGORIES)
+        self.find_similar_tickets = SimilarTicketFinder(system).find
 
     async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
         """Do as `known_user`. Never raises."""

@@ -13,6 +13,7 @@ from shared.mcp_tools import inputs, render
 from shared.mcp_tools.schema import schema_of
 from shared.tickets import master_lists, results
 from shared.tickets.master_lists import MasterList
+from shared.tickets.similar.result import SimilarTickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +145,13 @@ TOOLS: Final = (
         master_lists.RESPONSE_CATEGORIES,
         "List response categories",
         "Lists kinds of responses: id, name, parent category.",
+    ),
+    ToolSpec(
+        name="find_similar_tickets",
+        title="Find similar tickets",
+        purpose="find duplicates and earlier cases",
+        input_model=inputs.SimilarTicketsInput,
+        result_model=SimilarTickets,
+        render=render.similar_tickets,
     ),
 )

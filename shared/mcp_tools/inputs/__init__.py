@@ -4,9 +4,10 @@ from shared.mcp_tools.inputs.base import ToolInput, no_arguments
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.master import AccountsInput, CategoryDetailsInput, UsersInput
 from shared.mcp_tools.inputs.reading import TicketDetailInput
+from shared.mcp_tools.inputs.similar import SimilarTicketsInput
 from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, UpdateTicketInput
 
 __all__ = [
-    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketDetailInput",
-    "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
+    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "SimilarTicketsInput",
+    "TicketDetailInput", "TicketListInput", "ToolInput", "UpdateTicketInput", "UsersInput", "no_arguments",
 ]  # fmt: skip
