@@ -27,6 +27,7 @@ from shared.tickets.models import MasterItem
 from shared.tickets.reading import read_ticket
 from shared.tickets.references import check, with_choices
 from shared.tickets.reports.ticket_reports import TicketReports
+from shared.tickets.similar.similar_tickets import SimilarTicketFinder
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
@@ -112,6 +113,7 @@ class TicketTools:
         self.get_request_channels = partial(lists.whole_list, REQUEST_CHANNELS)
         self.get_response_categories = partial(lists.whole_list, RESPONSE_CATEGORIES)
         self.update_tickets = BulkUpdate(system, update, tickets, self._repeats).update
+        self.find_similar_tickets = SimilarTicketFinder(system).find
 
     async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
         """Do as `known_user`. Never raises."""

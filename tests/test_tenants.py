@@ -262,9 +262,9 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
     "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
-    "completedTo": "2099-01-01", "cursor": "",
+    "completedTo": "2099-01-01", "cursor": "", "text": "summary and description",
 })  # fmt: skip
-"""Arguments of a list that exclude others."""
+"""Arguments that exclude others."""
 
 
 async def values_of(client: Client) -> dict[str, Any]:

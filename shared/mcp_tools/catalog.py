@@ -15,6 +15,7 @@ from shared.tickets import master_lists, results
 from shared.tickets.activity.result import TicketChanges
 from shared.tickets.master_lists import MasterList
 from shared.tickets.reports.result import TicketReport
+from shared.tickets.similar.result import SimilarTickets
 from shared.writes.bulk.result import TicketsUpdated
 
 
@@ -163,6 +164,14 @@ TOOLS: Final = (
         input_model=inputs.TicketChangesInput,
         result_model=TicketChanges,
         render=render.ticket_changes,
+    ),
+    ToolSpec(
+        name="find_similar_tickets",
+        title="Find similar tickets",
+        purpose="find duplicates and earlier cases",
+        input_model=inputs.SimilarTicketsInput,
+        result_model=SimilarTickets,
+        render=render.similar_tickets,
     ),
     ToolSpec(
         name="update_tickets",

@@ -21,7 +21,7 @@ from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
 from shared.tickets.paging.window_pages import FoundRows, WindowPages
-from shared.tickets.paging.windows import TicketWindows
+from shared.tickets.paging.windows import TicketWindows, Window
 from shared.tickets.search.terms import MAX_ALONE, SearchTerms, shown
 from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page, Row
@@ -60,6 +60,14 @@ class TicketPages:
     def forget(self) -> None:
         """Drop what is cached after a write."""
         self._windows.forget()
+
+    async def newest(self) -> Window | None:
+        """Return all tickets, or the newest that a window holds; None if the API does not return them in time.
+
+        Raises:
+            UpstreamError: the API failed.
+        """
+        return await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
 
     async def page(self, selection: TicketSelection) -> Page:
         """Return the page that is selected: the API's own where it can cut it, else one that is cut here.
@@ -144,7 +152,7 @@ class TicketPages:
         pool = {row["ticketId"]: row for row in await self._ticket(terms)}
         found: defaultdict[str, set[str]] = defaultdict(set)
         if not by_words:
-            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            window = await self.newest()
             pool |= {row["ticketId"]: row for row in (window.rows if window is not None else ())}
             return list(pool.values()), found
         alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]

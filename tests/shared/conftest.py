@@ -17,6 +17,7 @@ from shared.mcp_tools import tenant_tools
 from shared.tickets import acting_user, features
 from shared.tickets.activity import histories
 from shared.tickets.paging import single_tickets, windows
+from shared.tickets.similar import look_alikes
 from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
@@ -30,6 +31,7 @@ LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (creation, "LOOK_S"),
     (features, "ASK_S"),
     (in_process, "CLOSE_S"),
+    (look_alikes, "LOOK_S"),
     (outcome, "LOOK_S"),
     (repeats, "LOOK_S"),
     (single_tickets, "READ_S"),
