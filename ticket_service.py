@@ -22,6 +22,7 @@ from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
 from shared.http.hosts import may_carry_key
 from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
+from shared.localization import localized
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
@@ -121,6 +122,7 @@ class TicketService:
             habits=habits,
             request_state_keys=request_state_keys,
             read_only=settings.read_only,
+            language=settings.language,
             whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
         )
 
@@ -179,13 +181,17 @@ class TicketService:
             key = key or (self._key if shares else None)  # the configured key is for no other address
         elif (shares and key is None) or (address, key) == (self._address, self._key):
             raise UpstreamNotSetError(
-                "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
-                "its address, or its own key for the ticket system of this server."
+                localized(
+                    "Your organisation has no ticket system of its own here. Nothing was changed; the operator must "
+                    "set its address, or its own key for the ticket system of this server."
+                )
             )
         if shares and key is not None and not may_carry_key(address, allow_private=self._settings.allow_private):
             raise UpstreamNotSetError(
-                "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
-                "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
+                localized(
+                    "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
+                    "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
+                )
             )
         return client(address, api_key=key, proxy=self._proxies.of(address))
 
