@@ -123,7 +123,7 @@ class TicketService:
             request_state_keys=request_state_keys,
             read_only=settings.read_only,
             language=settings.language,
-            whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
+            whose_tickets=partial(whose_tickets, settings) if says_whose_tickets else None,
         )
 
     @asynccontextmanager
@@ -200,17 +200,20 @@ def whose_tickets(settings: ToolSettings) -> str:
     """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
     if not settings.is_embedded:
         address = urlsplit(str(settings.api_base_url))
-        return f"These tickets are those of the ticket API at {address.netloc}."
+        return localized("These tickets are those of the ticket API at {host}.", host=address.netloc)
     url = resolve_url(settings.database_url.get_secret_value())
-    where = Path(str(url.database)) if url.host is None else f"{url.database} at {url.host}"
-    if isinstance(where, Path) and where.is_relative_to(CHECKOUT):
-        where = where.relative_to(CHECKOUT).as_posix()
+    if url.host is not None:
+        where = localized("{database} at {host}", database=url.database, host=url.host)
+    else:
+        path = Path(str(url.database))
+        where = path.relative_to(CHECKOUT).as_posix() if path.is_relative_to(CHECKOUT) else str(path)
     if settings.sample_data == "none":
-        return f"These tickets are in the database of this server itself ({where})."
-    here = "installation" if IS_INSTALLED else "checkout"
-    return (
-        f"These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
-        "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one."
+        return localized("These tickets are in the database of this server itself ({where}).", where=where)
+    return localized(
+        "These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
+        "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one.",
+        here=localized("installation" if IS_INSTALLED else "checkout"),
+        where=where,
     )
 
 

@@ -6,7 +6,7 @@ An internal fault is logged with its stack trace and returned as a fixed sentenc
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -59,7 +59,7 @@ def build_server(
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
     read_only: bool = False,
-    whose_tickets: str = "",
+    whose_tickets: Callable[[], str] | None = None,
     language: Language | None = None,
 ) -> MCPServer[Any]:
     """Return a server over the tools of `tools_provider`; it opens nothing and can serve many sessions at once.
@@ -73,7 +73,8 @@ def build_server(
         request_state_keys: seal the state that clients carry between the rounds of a request; see
             `request_state.security`.
         read_only: whether tools that write are neither listed nor run.
-        whose_tickets: a sentence for the instructions and the first result, where one user has the server for himself.
+        whose_tickets: returns a sentence for the instructions and the first result, where one user has the server for
+            himself.
         language: of results and of the errors in them; by default the one that the client of each request prefers.
     """
     call_log = CallLog(trail or LoggedAuditTrail(), counter)
@@ -82,7 +83,7 @@ def build_server(
         NAME,
         title="Ticket server",
         version=version,
-        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets),
+        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets() if whose_tickets else ""),
         request_state_security=request_state.security(request_state_keys),
         cache_hints=CACHE_HINTS,
         subscriptions=False,  # nothing that is offered changes while it runs
@@ -109,7 +110,7 @@ def build_server(
     ])  # fmt: skip
     if read_only:
         server.middleware.append(RefuseWrites(call_log))
-    if whose_tickets:
+    if whose_tickets is not None:
         server.middleware.append(FirstResult(whose_tickets))
     return server
 

@@ -1,13 +1,15 @@
 """The language of a page: the one that was chosen, else the one that the browser prefers."""
 
+from typing import Final
+
 from starlette.requests import Request
 
-from shared.localization import LANGUAGES, accepted_language
+from shared import localization
 
-__all__ = ("LANGUAGES", "language_of")
+LANGUAGES: Final[tuple[str, ...]] = localization.LANGUAGES
 
 
 def language_of(request: Request) -> str:
     """Return the language that was chosen by `?lang=`, else the browser's first of those there are, else English."""
     chosen = request.query_params.get("lang", "")
-    return chosen if chosen in LANGUAGES else accepted_language(request.headers.get("accept-language", ""))
+    return chosen if chosen in LANGUAGES else localization.accepted_language(request.headers.get("accept-language", ""))

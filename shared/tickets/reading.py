@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import NotFoundError
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, Rows, Ticket, parse_many, parse_one
 
@@ -57,5 +58,5 @@ def _named(ticket_id: str) -> Iterator[None]:
     try:
         yield
     except NotFoundError as error:
-        said = f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids."
+        said = localized("There is no ticket {ticket_id}; get_ticket_list finds ids.", ticket_id=one_line(ticket_id))
         raise NotFoundError(said, hint=error.hint) from None

@@ -43,4 +43,64 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "組織のキーは、http:// では別のマシンに送信されません。何も変更されていません。運用者が、https:// のアドレ"
         "スを設定するか、プライベートアドレスの場合は MCP_ALLOW_PRIVATE=true を設定する必要があります。"
     ),
+    "These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
+    "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one.": (
+        "これらのチケットは、この{here}自体のデータベース({where})にあるものです。自分のデータで始めた場合を除き、"
+        "最初はサンプルデータが入っています。別のチケットシステムのものではありません。別のシステムには "
+        "MCP_API_BASE_URL で接続します。"
+    ),
+    "These tickets are those of the ticket API at {host}.": "これらのチケットは、{host} のチケット API のものです。",
+    "{database} at {host}": "{host} の {database}",
+    "These tickets are in the database of this server itself ({where}).": (
+        "これらのチケットは、このサーバー自体のデータベース({where})にあるものです。"
+    ),
+    "installation": "インストール環境",
+    "checkout": "チェックアウト",
+    "{tool} writes, and this server only reads (MCP_READ_ONLY). Nothing was changed; only its operator can allow "
+    "writes.": (
+        "{tool} は書き込みを行いますが、このサーバーは読み取り専用です(MCP_READ_ONLY)。何も変更されていません。書き"
+        "込みを許可できるのは運用者だけです。"
+    ),
+    "{count:,} invisible characters not shown.": "見えない文字{count:,}個は表示していません。",
+    "1 invisible character not shown.": "見えない文字1個は表示していません。",
+    "Acting as {user}": "{user}としての操作",
+    "an administrator can link your account to one ({command} membership set … --ticket-user ID)": (
+        "管理者がアカウントとユーザーを関連付けることができます({command} membership set … --ticket-user ID)"
+    ),
+    "is missing, and your user in the ticket system is not known: {ways}": (
+        "指定されておらず、チケットシステムでのあなたのユーザーも不明です。{ways}"
+    ),
+    "your user in the ticket system is not known: {ways}": "チケットシステムでのあなたのユーザーが不明です。{ways}",
+    "Your user in the ticket system is not known: {ways}.": "チケットシステムでのあなたのユーザーが不明です。{ways}。",
+    "The setting MCP_TICKET_USER is “{given}”, which names {named}; nearest: {nearest}. Set it to an id from "
+    "get_users and start this server again.": (
+        "設定 MCP_TICKET_USER の値「{given}」に該当するのは、{named}。近い候補: {nearest}。get_users の ID を設定し、"
+        "このサーバーを再起動してください。"
+    ),
+    "several users of the ticket system": "チケットシステムの複数のユーザーです",
+    "no user of the ticket system": "チケットシステムにはいません",
+    "You act as {you}: leave {argument} out.": "あなたの操作は{you}として記録されます。{argument} を省略してください。",
+    "give an id from get_users": "get_users の ID を指定してください",
+    ", or set MCP_TICKET_USER for this server": "。または、このサーバーに MCP_TICKET_USER を設定してください",
+    ", or {link}": "。または、{link}",
+    "Your account is linked to the user {linked} of the ticket system, which does not exist there. Nothing was "
+    "changed; {link}.": (
+        "あなたのアカウントは、チケットシステムのユーザー {linked} に関連付けられていますが、そのユーザーは存在しま"
+        "せん。何も変更されていません。{link}。"
+    ),
+    "There is no ticket {ticket_id}; get_ticket_list finds ids.": (
+        "チケット {ticket_id} はありません。ID は get_ticket_list で検索できます。"
+    ),
+    "{label}: {names} could not be read.": "{label}: {names}を読み取れませんでした。",
+    "{names} and {count} more": "{names}とほか{count}件",
+    "There are values that could not be read in these and {count} more.": (
+        "これらのほか{count}件にも、読み取れなかった値があります。"
+    ),
+    "1 row was left out, because the ticket API sent no id with it.": (
+        "チケット API から ID が返らなかったため、1行を除外しました。"
+    ),
+    "{count:,} rows were left out, because the ticket API sent no id with them.": (
+        "チケット API から ID が返らなかったため、{count:,}行を除外しました。"
+    ),
+    "history entry {entry}": "履歴 {entry}",
 })  # fmt: skip

@@ -102,4 +102,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "チケット API に接続できません。何も変更されていません。少し待ってからもう一度試してください。"
     ),
     "The ticket API dropped the connection before it answered.": "チケット API が、応答する前に接続を切断しました。",
+    "The ticket API returned a response that does not fit the request. This is a fault of the ticket API, not of "
+    "the request.": (
+        "チケット API から、要求に合わない応答が返りました。これはチケット API の障害であり、要求の問題ではありませ"
+        "ん。"
+    ),
 })  # fmt: skip
