@@ -32,7 +32,10 @@ CALLS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "nothing to change": ("update_ticket", {"ticketId": "TCK-0003", "updatedById": "user1", "summary": ""}),
     "a change": ("update_ticket", {"ticketId": "TCK-0003", "updatedById": "user1", "completionDate": "2099-01-01"}),
     "a comment": ("add_ticket_history", {"ticketId": "TCK-0003", "userId": "user1", "comment": "確認しました。"}),
-    "the same comment": ("add_ticket_history", {"ticketId": "TCK-0003", "userId": "user1", "comment": "確認しました。"}),
+    "the same comment": (
+        "add_ticket_history",
+        {"ticketId": "TCK-0003", "userId": "user1", "comment": "確認しました。"},
+    ),
 }
 
 

@@ -13,7 +13,7 @@ from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.localization import localized
 from shared.markdown import one_line
-from shared.mcp_tools.arguments.habits import A_TEXT, Reading, free_text, named
+from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named
 from shared.mcp_tools.arguments.names import misnamed
 from shared.mcp_tools.arguments.values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
@@ -148,7 +148,7 @@ def _hint(field: FieldInfo) -> str:
     if not field.is_required():
         return described + localized("; or leave it out")
     has_example = described or not free_text([*field.metadata, field.annotation])
-    return described if has_example else localized(", for example {example}", example=A_TEXT)
+    return described if has_example else localized(", for example {example}", example=a_text())
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:

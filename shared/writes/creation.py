@@ -42,7 +42,7 @@ async def create(
                 "The ticket API did not say which ticket it created; {ticket_id} holds the given values.",
                 ticket_id=found,
             )
-        return found, (note,)
+            return found, (note,)
     silent = OutcomeUnknownError(
         localized("The ticket API acknowledged this, but did not say what it created."), settled=True
     )

@@ -172,4 +172,5 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "複数のチケットに該当する可能性があります。正確な ID を指定してください"
     ),
     "is given a value and is also to be cleared": "値を指定すると同時に、クリアすることはできません",
+    "“The printer is offline”": "「プリンターに接続できない」",
 })  # fmt: skip

@@ -28,8 +28,6 @@ FOREIGN: Final = frozenset({"toolCallId", "sessionId", "action", "chatInput", "r
 """Names that clients add of their own accord; at the top level only, and a tool's own argument comes first."""
 WRAPPERS: Final = frozenset({"arguments", "args", "input", "inputs", "params", "parameters", "kwargs", "toolInput"})
 """Names of an only argument that holds all others."""
-A_TEXT: Final = "“The printer is offline”"
-"""An example of free text."""
 EMPTY_WORDS: Final = frozenset({"null", "None", "undefined"})
 """What JSON, Python and JavaScript print for no value; in other spellings the words may be meant ("none", "NIL")."""
 MAX_LIST_TEXT: Final = 300_000
@@ -112,6 +110,11 @@ class Reading:
             return tuple(self._said)
         names = localized(", ").join(map(named, self.foreign))
         return (localized("Ignored, because this tool has no such argument: {names}.", names=names), *self._said)
+
+
+def a_text() -> str:
+    """Return an example of free text."""
+    return localized("“The printer is offline”")
 
 
 def named(argument: str) -> str:

@@ -25,7 +25,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
-from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.arguments.habits import FreeText, Reading, a_text
 from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -69,12 +69,12 @@ def _storable(text: str) -> str:
     return text
 
 
-def _not_blank(example: str = "") -> Callable[[str], str]:
+def _not_blank(example: Callable[[], str] | None = None) -> Callable[[str], str]:
     def checked(text: str) -> str:
         if visible(text).strip():
             return text
-        if example:
-            raise ValueError(localized("must not be empty, for example {example}", example=example))
+        if example is not None:
+            raise ValueError(localized("must not be empty, for example {example}", example=example()))
         raise ValueError(localized("must not be empty"))
 
     return checked
@@ -84,12 +84,12 @@ _AS_TEXT: Final = WithJsonSchema({"type": "string"})
 """In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank(A_TEXT)), FreeText(may_be_blank=False)]
+Prose = Annotated[Word, AfterValidator(_not_blank(a_text)), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
     Word,
-    AfterValidator(_not_blank("TCK-0001")),
+    AfterValidator(_not_blank(lambda: "TCK-0001")),
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
