@@ -6,7 +6,8 @@ from typing import Any, Final
 from shared.localization import localized
 from shared.markdown import clean, one_line, quote
 from shared.tickets.models import HistoryEntry, Ticket
-from shared.tickets.results import MAX_CELL, FieldChange, cut, field_change
+from shared.tickets.parts import cut
+from shared.tickets.results import MAX_CELL, FieldChange, field_change
 
 FIELDS: Final = {
     str(info.alias): name

@@ -22,7 +22,7 @@ from shared.tickets.master_data import MasterData, MasterLists
 from shared.tickets.master_lists import MasterList
 from shared.tickets.models import CategoryDetail, MasterItem, Ticket
 from shared.tickets.names import find, labels, nearest
-from shared.tickets.results import CUT_MARK
+from shared.tickets.parts import CUT_MARK
 
 _ACTING: Final = ("updatedById", "userId")
 _COMMA: Final = re.compile("[,、，;；\n]")

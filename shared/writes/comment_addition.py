@@ -12,7 +12,7 @@ from shared.tickets.changes import added, find_entries
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket
 from shared.tickets.reading import read_before_write
 from shared.tickets.references import Checked
-from shared.tickets.results import MAX_CELL, CommentAdded, shortened, shortened_entry
+from shared.tickets.results import MAX_CELL, MAX_ECHO, CommentAdded, shortened, shortened_entry
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.upstream.meaning import id_in
@@ -88,7 +88,7 @@ class CommentAddition:
         return CommentAdded(
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
-            entry=shortened_entry(entry),
+            entry=shortened_entry(entry, MAX_ECHO),
             notes=(
                 *unsaid(checked.notes, {"userId"}),
                 *proof_of_comment(entry, acknowledged, doubt),

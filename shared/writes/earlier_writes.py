@@ -13,7 +13,15 @@ from shared.localization import localized
 from shared.tickets.changes import FIELDS, differing
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
 from shared.tickets.reading import read_after_write, read_ticket
-from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
+from shared.tickets.results import (
+    MAX_CELL,
+    MAX_ECHO,
+    CommentAdded,
+    TicketCreated,
+    created_ticket,
+    shortened,
+    shortened_entry,
+)
 from shared.writes.notes import not_verified, stored_otherwise
 from shared.writes.recent_writes import LEASE_S, Earlier
 from shared.writes.repeats import meaning
@@ -84,7 +92,7 @@ class EarlierTicket:
         return TicketCreated(
             already=said,
             ticket_id=ticket.id,
-            ticket=shortened_ticket(ticket),
+            ticket=created_ticket(ticket),
             notes=tuple(notes),
         )
 
@@ -181,7 +189,7 @@ class EarlierComment:
             already=said,
             ticket_id=self._ticket_id,
             recorded_as=shortened(self._author, MAX_CELL),
-            entry=shortened_entry(entry),
+            entry=shortened_entry(entry, MAX_ECHO),
         )
 
 

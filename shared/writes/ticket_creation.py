@@ -10,7 +10,7 @@ from shared.mcp_tools.inputs import CreateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing
 from shared.tickets.references import REFERENCES, Checked, cut_problems, resolve
-from shared.tickets.results import TicketCreated, shortened_ticket
+from shared.tickets.results import TicketCreated, created_ticket
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.creation import create
 from shared.writes.earlier_writes import CREATE_S, EarlierTicket
@@ -89,6 +89,6 @@ class TicketCreation:
         notes.append(author_note(call))
         return TicketCreated(
             ticket_id=ticket.id,
-            ticket=shortened_ticket(ticket),
+            ticket=created_ticket(ticket),
             notes=tuple(notes),
         )

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import Final
 
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
-    "; ": "、",
     "{text}; give one of them": "{text}。どちらか一方を指定してください",
     "more than {most:,} values": "値が{most:,}個を超えています",
     "values nested more than {most} deep": "値の入れ子が{most}段を超えています",

@@ -5,14 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
-    "yes": "はい",
-    "no": "いいえ",
-    "(empty)": "(空)",
     "(could not be read)": "(読み取り不可)",
     "{old:,} → {new:,} characters": "{old:,}文字 → {new:,}文字",
     "{name} is {value}": "{name} は {value}",
     "{name} (set by {who})": "{name}({who}が設定)",
-    "an unnamed user": "名前のないユーザー",
     "{names}: not cleared, because this ticket API cannot clear this.": (
         "{names}: このチケット API ではクリアできないため、クリアしていません。"
     ),
