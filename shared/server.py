@@ -6,7 +6,7 @@ An internal fault is logged with its stack trace and returned as a fixed sentenc
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -24,6 +24,7 @@ from shared.client_habits import ClientHabits
 from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
+from shared.localization import Language, accepted_language, in_language
 from shared.mcp_tools import request_state
 from shared.mcp_tools.arguments.habits import arguments_object
 from shared.mcp_tools.call_log import CallLog, call_of
@@ -58,7 +59,8 @@ def build_server(
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
     read_only: bool = False,
-    whose_tickets: str = "",
+    whose_tickets: Callable[[], str] | None = None,
+    language: Language | None = None,
 ) -> MCPServer[Any]:
     """Return a server over the tools of `tools_provider`; it opens nothing and can serve many sessions at once.
 
@@ -71,7 +73,9 @@ def build_server(
         request_state_keys: seal the state that clients carry between the rounds of a request; see
             `request_state.security`.
         read_only: whether tools that write are neither listed nor run.
-        whose_tickets: a sentence for the instructions and the first result, where one user has the server for himself.
+        whose_tickets: returns a sentence for the instructions and the first result, where one user has the server for
+            himself.
+        language: of results and of the errors in them; by default the one that the client of each request prefers.
     """
     call_log = CallLog(trail or LoggedAuditTrail(), counter)
     habits = habits or ClientHabits(counter=counter)
@@ -79,7 +83,7 @@ def build_server(
         NAME,
         title="Ticket server",
         version=version,
-        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets),
+        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets() if whose_tickets else ""),
         request_state_security=request_state.security(request_state_keys),
         cache_hints=CACHE_HINTS,
         subscriptions=False,  # nothing that is offered changes while it runs
@@ -99,13 +103,14 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
+    server.middleware.append(_Languages(language))
     server.middleware.extend([
         *(_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log)),
         *(Announcements(server), refuse_cursors),
     ])  # fmt: skip
     if read_only:
         server.middleware.append(RefuseWrites(call_log))
-    if whose_tickets:
+    if whose_tickets is not None:
         server.middleware.append(FirstResult(whose_tickets))
     return server
 
@@ -119,6 +124,22 @@ def required_scope(method: str, params: Mapping[str, Any] | None) -> Scope | Non
     """Return the scope that a request requires; None if it requires none or names no tool of this server."""
     name = (params or {}).get("name") if method == "tools/call" else None
     return _OWN_TOOLS[name].scope if isinstance(name, str) and name in _OWN_TOOLS else None
+
+
+class _Languages:
+    """Middleware: sets the language of the sentences in each result."""
+
+    def __init__(self, language: Language | None) -> None:
+        self._language = language
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        with in_language(self._language or _preferred(ctx.request)):
+            return await call_next(ctx)
+
+
+def _preferred(request: object) -> Language:
+    """Return the language that a client prefers, as far as it says; over STDIO it does not."""
+    return accepted_language(getattr(request, "headers", {}).get("accept-language", ""))
 
 
 class _ProtocolErrors:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import (
     Company,
@@ -195,7 +196,7 @@ def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
         for item, key in zip(shown, keys, strict=True)
     ]
     rest = len(items) - len(shown)
-    return (*named, f"and {rest} more, see {tool}") if rest > 0 else tuple(named)
+    return (*named, localized("and {count} more, see {tool}", count=rest, tool=tool)) if rest > 0 else tuple(named)
 
 
 def _shown(name: str) -> str:

@@ -148,5 +148,5 @@ def _named(ticket_id: str) -> Iterator[None]:
     try:
         yield
     except NotFoundError as error:
-        said = f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids."
+        said = localized("There is no ticket {ticket_id}; get_ticket_list finds ids.", ticket_id=one_line(ticket_id))
         raise NotFoundError(said, hint=error.hint) from None

@@ -4,11 +4,14 @@ from typing import Annotated, Final, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.inputs.base import LongProse, Named, TicketId, ToolInput
 
 MAX_SIMILAR: Final = 20
-_LIMIT: Final = values.whole(1, MAX_SIMILAR, cut=f"limit: at most {MAX_SIMILAR} similar tickets are shown.")
+_LIMIT: Final = values.whole(
+    1, MAX_SIMILAR, cut=lambda: localized("limit: at most {most} similar tickets are shown.", most=MAX_SIMILAR)
+)
 
 
 class SimilarTicketsInput(ToolInput):
@@ -22,7 +25,7 @@ class SimilarTicketsInput(ToolInput):
     @model_validator(mode="after")
     def _has_one_subject(self) -> Self:
         if self.text is not None and self.ticket_id is not None:
-            raise ValueError("text and ticketId exclude each other; give one of them")
+            raise ValueError(localized("text and ticketId exclude each other; give one of them"))
         if self.text is None and self.ticket_id is None:
-            raise ValueError("give text or ticketId")
+            raise ValueError(localized("give text or ticketId"))
         return self

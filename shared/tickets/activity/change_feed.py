@@ -11,7 +11,7 @@ from shared.errors import InvalidInputError
 from shared.tickets.activity.entries import MOST_RECEIVED, ChangeRequest, Found, TicketEntry, leading
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.models import HistoryEntry, Shape, Visible, parse_many, parse_one
-from shared.tickets.paging.cursor import NOT_A_CURSOR
+from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.sorting import Row
 from shared.tickets.unreadable import left_out_notes
 
@@ -83,7 +83,7 @@ def _number(cursor: str | None) -> str | None:
         return None
     number = cursor.removeprefix(_CURSOR)
     if number == cursor or _NUMBER.fullmatch(number) is None:
-        raise InvalidInputError.of([NOT_A_CURSOR])
+        raise InvalidInputError.of([not_a_cursor()])
     return number
 
 

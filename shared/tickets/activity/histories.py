@@ -20,7 +20,7 @@ from shared.tickets.activity.entries import ChangeRequest, Found, TicketEntry, l
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import HistoryEntry, parse_many
-from shared.tickets.paging.cursor import NOT_A_CURSOR
+from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.paging.single_tickets import AT_ONCE, READ_S, moment_of
 from shared.tickets.selection import TicketFilters
 from shared.tickets.sorting import Row, id_key
@@ -130,7 +130,7 @@ class _Place(NamedTuple):
         found = _CURSOR.fullmatch(cursor)
         moment = moment_of(found[1]) if found else None
         if found is None or moment is None:
-            raise InvalidInputError.of([NOT_A_CURSOR])
+            raise InvalidInputError.of([not_a_cursor()])
         return cls.at(moment, found[2])
 
     def cursor(self) -> str:

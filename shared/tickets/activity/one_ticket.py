@@ -6,7 +6,7 @@ from typing import Final
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError
 from shared.tickets.activity.entries import ChangeRequest, Found, TicketEntry
-from shared.tickets.paging.cursor import NOT_A_CURSOR
+from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.reading import read_ticket
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.unreadable import left_out_notes
@@ -42,5 +42,5 @@ def _first(cursor: str | None) -> int:
         return 0
     found = _CURSOR.fullmatch(cursor)
     if found is None:
-        raise InvalidInputError.of([NOT_A_CURSOR])
+        raise InvalidInputError.of([not_a_cursor()])
     return int(found[1])
