@@ -65,7 +65,7 @@ def assert_counted(found: dict[str, Any], tickets: Sequence[Ticket], by: Sequenc
     }
     groups, shown = grouped(tickets, by), list[Ticket]()
     for row in rows_of(found):
-        key = tuple(row.get(one) for one in by)
+        key = tuple(str(row.get(one)) for one in by)
         if key[0] == "(others)":
             rest = [one for one in tickets if one not in shown]
             assert_row(row, {name: one for name, one in measured(rest, *period).items() if not name.endswith("Days")})
@@ -84,7 +84,7 @@ def assert_row(row: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def oldest(tickets: Sequence[Ticket]) -> str:
-    return min(one["receptionDateTime"] for one in tickets if one["statusId"] != COMPLETED)
+    return min(str(one["receptionDateTime"]) for one in tickets if one["statusId"] != COMPLETED)
 
 
 GROUPS: Final = (
