@@ -37,7 +37,8 @@ def test_a_long_value_is_shown_as_its_length() -> None:
 
 
 def test_more_fields_than_fit_are_counted() -> None:
-    entries = [entry(number, **{f"field{number}": (None, "1")}) for number in range(8)]
+    changed: dict[str, Any] = {f"field{number}": (None, "1") for number in range(8)}
+    entries = [entry(1, **changed)]
 
     assert changes_of(entries, NAMES).endswith("field5: (empty) → 1; and 2 more fields")
 
