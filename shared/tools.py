@@ -15,6 +15,7 @@ from shared.api_client import APIClient
 from shared.errors import InvalidInputError, Problem, TicketServerError
 from shared.telemetry import Counter, get_logger
 from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.choices import ChoiceFinder
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.details import TicketDetails
 from shared.tickets.features import FeatureReader
@@ -89,7 +90,10 @@ class TicketTools:
         self.ticket_user = ticket_user
         """The person at this machine; it belongs in each call."""
         lists = MasterTools(system)
-        self.get_ticket_list = TicketList(system).page
+        tickets = TicketList(system)
+        self.choices = ChoiceFinder(system, tickets)
+        """What completes values while a person types them; no tool."""
+        self.get_ticket_list = tickets.page
         self.get_ticket_detail = TicketDetails(system).detail
         self.create_ticket = TicketCreation(system, self._repeats).create
         self.update_ticket = TicketUpdate(system).update

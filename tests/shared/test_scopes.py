@@ -10,7 +10,7 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from shared.identity import SCOPES_OF, Principal, Role, Scope
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.server import required_scope
+from shared.scopes import required_scope
 from tests.kills import kills
 from tests.shared.given import Recorder, World
 
@@ -49,7 +49,7 @@ async def test_a_list_is_not_for_caches_that_others_share(existing: World) -> No
         assert (await client.list_tools()).cache_scope == "private"
 
 
-@kills("shared/server.py", "if scope is not None and scope not in principal.scopes:", "if False:")
+@kills("shared/scopes.py", "if scope is not None and scope not in principal.scopes:", "if False:")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
