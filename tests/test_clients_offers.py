@@ -102,7 +102,7 @@ async def test_the_python_client_reads_all_that_is_offered(door: str, wire: str,
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("sdk", "mode"), [("v1", None), ("v2", "legacy"), ("v2", {"pin": NEW})])
+@pytest.mark.parametrize(("sdk", "mode"), [("v1", None), ("v2", {"pin": NEW})])
 @pytest.mark.parametrize("wire", WIRES)
 async def test_the_typescript_client_reads_all_that_is_offered(  # noqa: PLR0917 - fixtures and parameters
     door: str, node_modules: Path, wire: str, sdk: str, mode: Any, tmp_path: Path
@@ -117,8 +117,7 @@ async def test_the_typescript_client_reads_all_that_is_offered(  # noqa: PLR0917
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("era", ["legacy", "auto"])
-@pytest.mark.parametrize("wire", ["sse", "http"])
+@pytest.mark.parametrize(("wire", "era"), [("sse", "auto"), ("http", "legacy")])
 async def test_the_inspector_reads_all_that_it_can(
     door: str, node_modules: Path, wire: str, era: str, tmp_path: Path
 ) -> None:
