@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
+from shared.localization import localized
 from shared.mcp_prompts import catalog as prompts
 from shared.mcp_resources import catalog as resources
 from shared.mcp_tools.call_log import CallLog, ReadKind, call_of
@@ -91,11 +92,11 @@ def _refused(method: str, params: Mapping[str, Any]) -> tuple[str, str]:
     if method == "resources/read":
         template = resources.template_of(params.get("uri"))
         name = "" if template is None else template.uri_template
-        return f"The resource {name}", name
+        return localized("The resource {name}", name=name), name
     if method == "completion/complete":
-        return "Completion", ""
+        return localized("Completion"), ""
     name = str(params["name"])[:_LONGEST_NAME]
-    return (name if method == "tools/call" else f"The prompt {name}"), name
+    return (name if method == "tools/call" else localized("The prompt {name}", name=name)), name
 
 
 def _seen_by(principal: Principal, listed: _Listed, result: Mapping[str, Any]) -> dict[str, Any]:

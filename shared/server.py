@@ -5,7 +5,7 @@ unknown tool or prompt, a missing required prompt argument, or a tool that the c
 An internal fault is logged with its stack trace and returned as a fixed sentence.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from shared.client_habits import ClientHabits
 from shared.completions import Completions
 from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
+from shared.localization import Language, accepted_language, in_language
 from shared.localized_lists import localized_lists
 from shared.mcp_prompts.catalog import PROMPTS
 from shared.mcp_prompts.ticket_prompt import TicketPrompt
@@ -61,7 +62,8 @@ def build_server(
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
     read_only: bool = False,
-    whose_tickets: str = "",
+    whose_tickets: Callable[[], str] | None = None,
+    language: Language | None = None,
 ) -> MCPServer[Any]:
     """Return a server over the tools of `tools_provider`; it opens nothing and can serve many sessions at once.
 
@@ -74,7 +76,9 @@ def build_server(
         request_state_keys: seal the state that clients carry between the rounds of a request; see
             `request_state.security`.
         read_only: whether tools that write are neither listed nor run.
-        whose_tickets: a sentence for the instructions and the first result, where one user has the server for himself.
+        whose_tickets: returns a sentence for the instructions and the first result, where one user has the server for
+            himself.
+        language: of results and of the errors in them; by default the one that the client of each request prefers.
     """
     call_log = CallLog(trail or LoggedAuditTrail(), counter)
     habits = habits or ClientHabits(counter=counter)
@@ -83,7 +87,7 @@ def build_server(
         NAME,
         title="Ticket server",
         version=version,
-        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets),
+        instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets() if whose_tickets else ""),
         request_state_security=request_state.security(request_state_keys),
         cache_hints=CACHE_HINTS,
         subscriptions=False,  # nothing that is offered changes while it runs
@@ -106,13 +110,14 @@ def build_server(
     completions.add_to(server)
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
+    server.middleware.append(_Languages(language))
     server.middleware.extend([
         *(_ProtocolErrors(server), _ArgumentsObject(habits), Scopes(call_log)),
         *(titled_once, refuse_cursors, localized_lists, completions),
     ])  # fmt: skip
     if read_only:
         server.middleware.append(RefuseWrites(call_log))
-    if whose_tickets:
+    if whose_tickets is not None:
         server.middleware.append(FirstResult(whose_tickets))
     return server
 
@@ -120,6 +125,22 @@ def build_server(
 def _instructions(*, read_only: bool, whose_tickets: str) -> str:
     what = "list, read; this server is read-only" if read_only else "list, read, create, update, comment"
     return f"{_INSTRUCTIONS.format(what=what)} {whose_tickets}".rstrip()
+
+
+class _Languages:
+    """Middleware: sets the language of the sentences in each result."""
+
+    def __init__(self, language: Language | None) -> None:
+        self._language = language
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        with in_language(self._language or _preferred(ctx.request)):
+            return await call_next(ctx)
+
+
+def _preferred(request: object) -> Language:
+    """Return the language that a client prefers, as far as it says; over STDIO it does not."""
+    return accepted_language(getattr(request, "headers", {}).get("accept-language", ""))
 
 
 class _ProtocolErrors:

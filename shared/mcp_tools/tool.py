@@ -13,6 +13,7 @@ from pydantic import PrivateAttr
 from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
+from shared.localization import localized
 from shared.mcp_tools import render
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.right_arguments import call_again, in_code
@@ -117,7 +118,7 @@ class TicketTool(Tool):
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 
     def _fault(self) -> TicketServerError:
-        fault = TicketServerError("This server failed; the operator finds the reason in its log.")
+        fault = TicketServerError(localized("This server failed; the operator finds the reason in its log."))
         if not self._spec.read_only:
             fault.effect = Effect.UNKNOWN
         return fault

@@ -38,6 +38,7 @@ SEVERAL_STATUSES: Final = "several-statuses"
 CATEGORY_FILTER: Final = "category-filter"
 DATE_RANGES: Final = "date-ranges"
 ROW_DETAILS: Final = "row-details"
+HISTORY_PAGES: Final = "history-pages"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see paging/.",
     TOTAL_COUNT: "A page comes with the number of all matching tickets and the place of the next page.",
@@ -48,6 +49,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     ROW_DETAILS: "Rows show ids, completion date and last change. Else they are read from single tickets.",
     SEARCH_WORDS: "A search is sent as searchWords. Else it is done here, see search/rows.py.",
     SEARCH_HISTORY: "searchWords searches comments too; a search that finds nothing says so.",
+    HISTORY_PAGES: "One page of a history is read. Else all of it, and the page is cut here, see histories.py.",
     COMPLETION_DATE: "A completed ticket gets a date; if the API is on another day than the zone shown, ours is sent.",
     CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
 })  # fmt: skip

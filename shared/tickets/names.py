@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import (
     Company,
@@ -191,7 +192,7 @@ def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
     """Return `id (name)` of the first items, with more of each namesake, and the tool that lists the rest."""
     named = each_label(items[:MAX_CANDIDATES])
     rest = len(items) - len(named)
-    return (*named, f"and {rest} more, see {tool}") if rest > 0 else named
+    return (*named, localized("and {count} more, see {tool}", count=rest, tool=tool)) if rest > 0 else named
 
 
 def each_label(items: Sequence[MasterItem]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.tickets.acting_user import ToolCall, acting_user
 from shared.tickets.master_data import MasterData
 from shared.tickets.models import MasterItem, Ticket
@@ -26,7 +27,8 @@ async def checked_write(
     """
     checked = await resolve(master, values, call, ticket=ticket)
     problems = [*checked.problems, *cut_problems(checked.values, ticket)]
-    problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
+    twice = localized("is given a value and is also to be cleared")
+    problems += [Problem(name, twice) for name in emptied if name in values]
     author: MasterItem | None = None
     if all(problem.field != acting for problem in problems):
         try:

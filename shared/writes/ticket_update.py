@@ -5,8 +5,9 @@ from shared.mcp_tools.inputs import UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import FIELDS, differing
 from shared.tickets.features import CLEAR
+from shared.tickets.parts import cut
 from shared.tickets.reading import read_before_write
-from shared.tickets.results import MAX_CELL, MAX_COMMENT, TicketUpdated, cut, shortened
+from shared.tickets.results import MAX_CELL, MAX_ECHO, TicketUpdated, shortened
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.checked_write import checked_write
@@ -60,7 +61,7 @@ class TicketUpdate:
             ticket_id=before.id,
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
-            comment=change.comment and cut(change.comment, MAX_COMMENT),
+            comment=change.comment and cut(change.comment, MAX_ECHO),
             notes=(
                 *unsaid(checked.notes, {"updatedById", *(one.field for one in stored.changed)}),
                 *notes,

@@ -61,6 +61,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "このリソースはここまでです。続きは {tool} に query または offset を指定すると表示されます。"
     ),
     "The ticket API did not answer within {seconds} s.": "チケット API が {seconds} 秒以内に応答しませんでした。",
+    "The resource {name}": "リソース {name}",
+    "The prompt {name}": "プロンプト {name}",
+    "Completion": "入力補完",
     # texts
     "Triage the open tickets, oldest first.": "未完了のチケットを古いものから順に振り分けてください。",
     "Call {listed}. Take the tickets on which work has not begun, at most ten.": (

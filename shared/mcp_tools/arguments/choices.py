@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from shared.localization import localized
 from shared.mcp_tools.arguments.names import meant
 from shared.mcp_tools.arguments.values import choice, folded
 from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
@@ -47,10 +48,7 @@ _UNSORTABLE: Final = (
     "personInChargeId personInChargeName priority updated updatedAt lastUpdated modified modifiedAt title"
 )
 """What callers have sorted by, and no ticket API can."""
-_SORTED_ANYWAY: Final = MappingProxyType({
-    folded(word): f"sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime."
-    for word in _UNSORTABLE.split()
-})  # fmt: skip
+_SORTED_ANYWAY: Final = MappingProxyType({folded(word): word for word in _UNSORTABLE.split()})
 _COLUMNS: Final = MappingProxyType({
     **_words({
         "ticketId": "id key number",
@@ -76,6 +74,10 @@ def _column(word: str) -> str | None:
     return meant(word, TICKET_COLUMNS)
 
 
+def _sorted_anyway(word: str) -> str:
+    return localized("sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime.", word=word)
+
+
 def _clearable(word: str) -> str | None:
     return meant(word, tuple(sorted(CLEARABLE)))
 
@@ -85,6 +87,8 @@ Column = Annotated[
     BeforeValidator(choice(TICKET_COLUMNS, _COLUMNS, suggest=_column)),
     WithJsonSchema({"type": "string", "enum": list(TICKET_COLUMNS)}),
 ]
-SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY))]
+SortBy = Annotated[
+    _SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY, note=_sorted_anyway))
+]
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]

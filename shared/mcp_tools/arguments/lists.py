@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, ValidationInfo
 
 from shared.bounds import excess
+from shared.localization import localized
 from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading, from_text
 from shared.mcp_tools.arguments.names import spelled_right
 from shared.mcp_tools.arguments.values import WrongValueError, bare
@@ -13,9 +14,9 @@ from shared.mcp_tools.arguments.values import WrongValueError, bare
 ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
-_NAMES: Final = f"{_LIST} of names, for example remarks"
+_NAMES: Final = "must be a list of names, for example remarks"
 _FILE: Final = ("fileName", "fileUrl")
-_FILE_OBJECT: Final = f"must be an object with {' and '.join(_FILE)}"
+_FILE_OBJECT: Final = "must be an object with fileName and fileUrl"
 _MAX_FILE_NAME: Final = 255
 
 
@@ -24,7 +25,7 @@ def _from_text(value: object, kind: type[list[Any] | dict[str, Any]], info: Vali
     if isinstance(value, str) and isinstance(info.context, Reading):
         value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
         if (found := excess(value)) is not None:
-            raise ValueError(f"is too large: {found}")
+            raise ValueError(localized("is too large: {found}", found=found))
     return value
 
 
@@ -40,25 +41,30 @@ def _starts_with(value: object, bracket: str) -> bool:
 
 def _objects(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (file := _file_at(value.strip())):
-        raise WrongValueError(f"{_LIST} of objects, not a URL alone", right=[dict(zip(_FILE, file, strict=True))])
+        text = localized("must be a list of objects, not a URL alone")
+        raise WrongValueError(text, right=[dict(zip(_FILE, file, strict=True))])
+    expected = localized(_LIST)
     if _starts_with(value, "{"):
-        value = _from_text(value, dict, info, _LIST)
-    return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, _LIST), list, _LIST)
+        value = _from_text(value, dict, info, expected)
+    return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, expected), list, expected)
 
 
 def _words(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
         return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
-    return _checked(_from_text(value, list, info, _LIST), list, _NAMES)
+    return _checked(_from_text(value, list, info, localized(_LIST)), list, localized(_NAMES))
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (file := _file_at(value.strip())):
-        raise WrongValueError(f"{_FILE_OBJECT}, not a URL alone", right=dict(zip(_FILE, file, strict=True)))
-    value = _checked(_from_text(value, dict, info, _FILE_OBJECT), dict, _FILE_OBJECT)
+        text = localized("must be an object with fileName and fileUrl, not a URL alone")
+        raise WrongValueError(text, right=dict(zip(_FILE, file, strict=True)))
+    expected = localized(_FILE_OBJECT)
+    value = _checked(_from_text(value, dict, info, expected), dict, expected)
     given = spelled_right(_FILE, value)
     if given.keys() == {"fileUrl"} and (file := _file_at(str(given["fileUrl"]))):
-        raise WrongValueError(f"{_FILE_OBJECT}; fileName is missing", right=dict(zip(_FILE, file, strict=True)))
+        text = localized("must be an object with fileName and fileUrl; fileName is missing")
+        raise WrongValueError(text, right=dict(zip(_FILE, file, strict=True)))
     return given
 
 

@@ -23,8 +23,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
-from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.arguments.habits import FreeText, Reading, a_text
 from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -54,7 +55,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
         if reading is not None:
             name = to_camel(info.field_name or "")
             if value.note:
-                reading.say(f"{name}: {value.note}.")
+                reading.say(localized("{text}.", text=f"{name}: {value.note}"))
             if value.moving:
                 reading.moving[name] = value.moving
         return value.text
@@ -64,15 +65,17 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
 
 def _storable(text: str) -> str:
     if not is_whole(text):
-        raise ValueError("must not contain U+0000 or half a surrogate pair")
+        raise ValueError(localized("must not contain U+0000 or half a surrogate pair"))
     return text
 
 
-def _not_blank(example: str) -> Callable[[str], str]:
+def _not_blank(example: Callable[[], str] | None = None) -> Callable[[str], str]:
     def checked(text: str) -> str:
-        if not visible(text).strip():
-            raise ValueError(f"must not be empty{example}")
-        return text
+        if visible(text).strip():
+            return text
+        if example is not None:
+            raise ValueError(localized("must not be empty, for example {example}", example=example()))
+        raise ValueError(localized("must not be empty"))
 
     return checked
 
@@ -81,19 +84,19 @@ _AS_TEXT: Final = WithJsonSchema({"type": "string"})
 """In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
+Prose = Annotated[Word, AfterValidator(_not_blank(a_text)), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
     Word,
-    AfterValidator(_not_blank(", for example TCK-0001")),
+    AfterValidator(_not_blank(lambda: "TCK-0001")),
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
     _AS_TEXT,
 ]
 Named = Annotated[
-    Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), _AS_TEXT
+    Word, AfterValidator(_not_blank()), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), _AS_TEXT
 ]
 """An id of master data, or a name, which is resolved to one later."""
 Statuses = Annotated[

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from shared.localization import localized
 from shared.mcp_tools.inputs import TicketListInput
 from shared.tickets.acting_user import ToolCall, callers_user, unknown_user
 from shared.tickets.columns import DEFAULT_COLUMNS
@@ -57,7 +58,7 @@ class TicketList:
     async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
         me = await callers_user(self._system.master, call) if values["mine"] else None
         if values["mine"] and me is None:
-            raise unknown_user("mine", call, give="give personInChargeId an id from get_users")
+            raise unknown_user("mine", call, give=localized("give personInChargeId an id from get_users"))
         statuses = (await self._system.master.lists())[STATUSES] if "statusId" in values else ()
         return ListRequest(
             values=values,
@@ -73,4 +74,6 @@ def _left_in(rows: Sequence[TicketRow]) -> str | None:
     completed = sum(row.completed is True for row in rows)
     if not completed:
         return None
-    return f"{completed} of these {'is' if completed == 1 else 'are'} completed; open: true leaves them out."
+    if completed == 1:
+        return localized("1 of these is completed; open: true leaves them out.")
+    return localized("{count} of these are completed; open: true leaves them out.", count=completed)

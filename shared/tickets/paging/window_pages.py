@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from shared.api_client import APIClient
 from shared.errors import UpstreamUnavailableError
+from shared.localization import localized
 from shared.tickets.paging import window_notes
 from shared.tickets.paging.completion_order import CompletionOrder, MovedError
 from shared.tickets.paging.cursor import Place
@@ -139,9 +140,10 @@ class WindowPages:
         if names:
             raise window_notes.no_window(names)
         if terms is None:
-            return await self._own_page(selection, query, window_notes.NOT_SORTABLE)
+            return await self._own_page(selection, query, localized(window_notes.NOT_SORTABLE))
         phrase = terms.phrase
-        page = await self._own_page(selection, query | {"searchQuery": escaped(phrase)}, AS_ONE_PIECE)
+        query = query | {"searchQuery": escaped(phrase)}
+        page = await self._own_page(selection, query, localized(AS_ONE_PIECE))
         return literal_rows(page, phrase) if has_wildcard(phrase) else page
 
     async def _own_page(self, selection: TicketSelection, query: Query, note: str) -> Page:
@@ -175,8 +177,8 @@ async def _cut(found: _Found, selection: TicketSelection, place: Place | None, *
         if isinstance(error, MovedError) and not is_last:
             raise
         if place is not None:
-            raise UpstreamUnavailableError(_TOO_SLOW) from None
-        end, notes = start + selection.limit, (window_notes.API_ORDER,)
+            raise UpstreamUnavailableError(localized(_TOO_SLOW)) from None
+        end, notes = start + selection.limit, (localized(window_notes.API_ORDER),)
         rows = (found.rows if descends else found.rows[::-1])[start:end]
     return Page(
         rows,

@@ -16,7 +16,6 @@ from structlog.testing import capture_logs
 
 from shared.client_habits import ClientHabits
 from shared.identity import Scope
-from shared.localization import in_language
 from shared.mcp_prompts.catalog import PROMPTS, PromptSpec
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.catalog import TOOLS
@@ -76,10 +75,10 @@ async def refusal(here: World, name: str, **arguments: str) -> tuple[int, str]:
 async def test_every_prompt_is_listed_and_given_in_both_languages(
     existing: World, era: Literal["auto", "legacy"], language: Literal["en", "ja"]
 ) -> None:
-    with in_language(language):
-        async with Client(existing.server, mode=era) as client:
-            listed = (await client.list_prompts()).prompts
-            given = {one.name: await client.get_prompt(one.name, dict(NEEDED[one.name])) for one in listed}
+    existing.principal, existing.headers = VIEWER, {"accept-language": language}
+    async with Client(existing.server, mode=era) as client:
+        listed = (await client.list_prompts()).prompts
+        given = {one.name: await client.get_prompt(one.name, dict(NEEDED[one.name])) for one in listed}
 
     assert [one.name for one in listed] == [*NEEDED]
     for one in listed:
@@ -181,8 +180,9 @@ async def test_wrong_arguments_are_all_named_at_once(
 
 
 async def test_a_problem_is_said_in_the_language_of_the_call(existing: World) -> None:
-    with in_language("ja"):
-        code, said = await refusal(existing, "triage", language="tlh")
+    existing.principal, existing.headers = VIEWER, {"accept-language": "ja"}
+
+    code, said = await refusal(existing, "triage", language="tlh")
 
     assert code == INVALID_PARAMS
     assert "このサーバーが対応していない言語です" in said

@@ -9,11 +9,11 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ErrorData, TextResourceContents
 from structlog.testing import capture_logs
 
-from shared.localization import in_language
 from shared.mcp_resources.catalog import KINDS, template_of
 from shared.tickets.master_lists import MASTER_LISTS
 from tests.kills import kills
 from tests.shared.given import World, hangs, refuses, responses, text_of
+from tests.shared.test_scopes import VIEWER
 
 ERAS: Final[tuple[Literal["auto", "legacy"], ...]] = ("auto", "legacy")
 
@@ -80,8 +80,13 @@ async def test_what_does_not_exist_is_not_found_and_says_what_does(
 
 
 async def test_a_failure_is_said_in_the_language_of_the_call(existing: World) -> None:
-    with in_language("ja"):
-        error = await failure(existing, "tickets://master/colours")
+    existing.principal, existing.headers = VIEWER, {"accept-language": "ja"}
+    async with Client(existing.server) as client:
+        (ticket, master) = (await client.list_resource_templates()).resource_templates
+
+    error = await failure(existing, "tickets://master/colours")
+
+    assert (ticket.title, master.title) == ("チケット", "マスターデータ")
 
     assert error.message.startswith("そのような一覧はありません。")
 
