@@ -16,6 +16,7 @@ from shared.errors import InvalidInputError, Problem, TicketServerError
 from shared.telemetry import Counter, get_logger
 from shared.tickets.acting_user import ToolCall, known_user
 from shared.tickets.activity.recent_changes import RecentChanges
+from shared.tickets.choices import ChoiceFinder
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.details import TicketDetails
 from shared.tickets.features import FeatureReader
@@ -98,6 +99,8 @@ class TicketTools:
         """The person at this machine; it belongs in each call."""
         lists = MasterTools(system)
         tickets, update = TicketList(system), TicketUpdate(system)
+        self.choices = ChoiceFinder(system, tickets)
+        """What completes values while a person types them; no tool."""
         self.get_ticket_list = tickets.page
         self.get_ticket_detail = TicketDetails(system).detail
         self.get_ticket_report = TicketReports(system).report

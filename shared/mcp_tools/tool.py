@@ -88,6 +88,17 @@ class TicketTool(Tool):
             await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
+    async def answer(self, arguments: dict[str, Any], call: ToolCall) -> CallToolResult:
+        """Return the result of a call that this server makes itself. Raises: TicketServerError."""
+        try:
+            async with self._tools_provider.acquire(call.principal) as tools:
+                return await self._call_tool(tools, call, arguments, Reading(self._habits))
+        except TicketServerError:
+            raise
+        except Exception:
+            log.exception("tool_call_fault", tool=self.name)
+            raise self._fault() from None
+
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.api_client import APIClient
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError
-from shared.tickets.activity.entries import MOST_RECEIVED, ChangeRequest, Found, TicketEntry, leading
+from shared.tickets.activity.entries import MOST_RECEIVED, ChangeRequest, FoundEntries, TicketEntry, leading
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.models import HistoryEntry, Shape, Visible, parse_many, parse_one
 from shared.tickets.paging.cursor import not_a_cursor
@@ -31,7 +31,7 @@ class ChangeFeed:
         self._api = api
         self._calendar = calendar
 
-    async def read(self, request: ChangeRequest) -> Found:
+    async def read(self, request: ChangeRequest) -> FoundEntries:
         """Return a page.
 
         Raises:
@@ -41,9 +41,9 @@ class ChangeFeed:
         if request.cursor is not None or request.user_id is not None:
             return await self._changes(request)
         found, (rows, total) = await gather_all(self._changes(request), self._received(request))
-        return Found(found.entries, found.next_cursor, rows, total, found.notes)
+        return FoundEntries(found.entries, found.next_cursor, rows, total, found.notes)
 
-    async def _changes(self, request: ChangeRequest) -> Found:
+    async def _changes(self, request: ChangeRequest) -> FoundEntries:
         query = _query(request) | {"limit": _PAGE}
         entries, cursor, notes = list[TicketEntry](), _number(request.cursor), list[str]()
         for _ in range(_PAGES):
@@ -55,10 +55,10 @@ class ChangeFeed:
             cursor = page.next_cursor
             kept, is_cut = leading(entries)
             if is_cut:
-                return Found(kept, f"{_CURSOR}{kept[-1].entry.id}", notes=tuple(notes))
+                return FoundEntries(kept, f"{_CURSOR}{kept[-1].entry.id}", notes=tuple(notes))
             if cursor is None:
                 break
-        return Found(entries, cursor and f"{_CURSOR}{cursor}", notes=tuple(notes))
+        return FoundEntries(entries, cursor and f"{_CURSOR}{cursor}", notes=tuple(notes))
 
     async def _received(self, request: ChangeRequest) -> tuple[tuple[Row, ...], int | None]:
         at = await self._calendar.time()

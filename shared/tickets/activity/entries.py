@@ -48,7 +48,7 @@ class TicketEntry(NamedTuple):
     entry: HistoryEntry
 
 
-class Found(NamedTuple):
+class FoundEntries(NamedTuple):
     """A page of entries in the order in which they were made, and the tickets received in the same time."""
 
     entries: list[TicketEntry]
@@ -63,7 +63,7 @@ class Found(NamedTuple):
 class ChangeReader(Protocol):
     """Reads changes: `ChangeFeed` and `Histories` pass tests/shared/tickets/activity/test_changes.py."""
 
-    async def read(self, request: ChangeRequest) -> Found:
+    async def read(self, request: ChangeRequest) -> FoundEntries:
         """Return a page. Raises: InvalidInputError: the cursor is not valid; UpstreamError: the API failed."""
         ...
 

@@ -16,7 +16,7 @@ from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
 from shared.localization import localized
-from shared.tickets.activity.entries import ChangeRequest, Found, TicketEntry, leading, oldest_received
+from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading, oldest_received
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import HistoryEntry, parse_many
@@ -39,7 +39,7 @@ class Histories:
     def __init__(self, system: TicketSystem) -> None:
         self._system = system
 
-    async def read(self, request: ChangeRequest) -> Found:
+    async def read(self, request: ChangeRequest) -> FoundEntries:
         """Return a page.
 
         Raises:
@@ -61,10 +61,10 @@ class Histories:
         kept, is_cut = leading(entry for _, entry in placed)
         cursor = placed[len(kept) - 1][0].cursor() if is_cut else None
         if request.cursor is not None or request.user_id is not None:
-            return Found(kept, cursor, notes=tuple(notes))
+            return FoundEntries(kept, cursor, notes=tuple(notes))
         at = await self._system.calendar.time()
         received = [row for row in found.rows if _was_received(row, request, at)]
-        return Found(kept, cursor, oldest_received(received), len(received), tuple(notes))
+        return FoundEntries(kept, cursor, oldest_received(received), len(received), tuple(notes))
 
     async def _open_first(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows in the order in which their histories are read."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError
-from shared.tickets.activity.entries import ChangeRequest, Found, TicketEntry
+from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry
 from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.reading import read_ticket
 from shared.tickets.ticket_ids import read_named
@@ -16,7 +16,7 @@ MOST_ENTRIES: Final = 40
 _CURSOR: Final = re.compile(r"from:(\d{1,9})", re.ASCII)
 
 
-async def entries_of(api: APIClient, given: str, request: ChangeRequest) -> Found:
+async def entries_of(api: APIClient, given: str, request: ChangeRequest) -> FoundEntries:
     """Return a page of the entries of the ticket that `given` names, the oldest first.
 
     A history only grows, at its end, so a cursor is the number of entries before the page.
@@ -33,7 +33,7 @@ async def entries_of(api: APIClient, given: str, request: ChangeRequest) -> Foun
     end = first + len(page)
     cursor = f"from:{end}" if page and end < len(wanted) else None
     entries = [TicketEntry(ticket.id, ticket.summary or "", entry) for entry in page]
-    return Found(entries, cursor, notes=left_out_notes(history.left_out))
+    return FoundEntries(entries, cursor, notes=left_out_notes(history.left_out))
 
 
 def _first(cursor: str | None) -> int:

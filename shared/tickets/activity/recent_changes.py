@@ -8,7 +8,7 @@ from shared.localization import localized
 from shared.mcp_tools.inputs import TicketChangesInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.activity.change_feed import ChangeFeed
-from shared.tickets.activity.entries import ChangeReader, ChangeRequest, Found
+from shared.tickets.activity.entries import ChangeReader, ChangeRequest, FoundEntries
 from shared.tickets.activity.histories import Histories
 from shared.tickets.activity.net_changes import Names, most_active
 from shared.tickets.activity.one_ticket import entries_of
@@ -73,7 +73,7 @@ def _request(values: Mapping[str, Any]) -> ChangeRequest:
     )
 
 
-def _more_received(found: Found) -> tuple[str, ...]:
+def _more_received(found: FoundEntries) -> tuple[str, ...]:
     """Say how many tickets were received that have no row."""
     more = (found.received_total or 0) - len(found.received)
     if more <= 0:

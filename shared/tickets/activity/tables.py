@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from shared.localization import localized
-from shared.tickets.activity.entries import Found, TicketEntry
+from shared.tickets.activity.entries import FoundEntries, TicketEntry
 from shared.tickets.activity.net_changes import Names, authors_of, changes_of
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import HistoryEntry
@@ -31,11 +31,11 @@ class ChangeTables:
         self._names = names
         self._at = at
 
-    def of_entries(self, found: Found) -> ChangeTable:
+    def of_entries(self, found: FoundEntries) -> ChangeTable:
         """Return a row for each entry."""
         return ChangeTable(_OF_ENTRIES, tuple(self._entry_row(one.entry) for one in found.entries))
 
-    def of_tickets(self, found: Found) -> ChangeTable:
+    def of_tickets(self, found: FoundEntries) -> ChangeTable:
         """Return a row for each ticket, in the order of its last change; then new tickets without one."""
         by_ticket: dict[str, list[TicketEntry]] = {}
         for one in found.entries:

@@ -46,7 +46,8 @@ async def test_a_report_takes_at_most_300_tokens(reference: World, tmp_path: Pat
     for language in LANGUAGES:
         for names in NAMES.values():
             for arguments in ARGUMENTS:
-                said = statistics(names, arguments["groupBy"].count(",") + 1)
+                groups, has_period = arguments["groupBy"].count(",") + 1, "from" in arguments
+                said = statistics(names, groups, has_period=has_period)
                 reference.wire.when("GET", "/tickets/stats", responses(200, said))
                 reference.wire.when("GET", "/tickets/stats", responses(200, said))
                 with in_language(language):

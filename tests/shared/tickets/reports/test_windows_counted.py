@@ -5,7 +5,6 @@ from typing import Any, Final
 import pytest
 
 from shared.tickets.paging import windows
-from tests.kills import kills
 from tests.shared.given import World, hangs, rows_of
 from tests.shared.tickets.test_windows import COUNT, put
 from tests.standin.model import Api
@@ -25,7 +24,6 @@ def model(existing: World) -> Api:
     return model
 
 
-@kills("shared/tickets/reports/window_counter.py", "filters = replace(filters, completed=False)", "pass")
 async def test_of_more_than_a_window_the_open_ones_are_counted(existing: World, model: Api) -> None:
     found = await existing.done("get_ticket_report", groupBy="status", **{"from": "2026-08-01", "to": "2026-08-10"})
 
