@@ -10,6 +10,7 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from string import Formatter
 from types import ModuleType
 from typing import Any, Final
@@ -36,8 +37,13 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(module.name)
 
 
-def templates() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of each sentence that is looked up. Raises: AssertionError: it cannot be found."""
+@cache  # the code is read once
+def templates() -> tuple[tuple[str, str], ...]:
+    """Return the place and the text of each sentence that is looked up. Raises: AssertionError: it cannot be found."""
+    return tuple(_templates())
+
+
+def _templates() -> Iterator[tuple[str, str]]:
     for module in modules():
         path = str(module.__file__).removeprefix(f"{ROOT}/")
         if path.startswith("shared/localization/"):
