@@ -225,4 +225,5 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "{name} already held this value when the change arrived, set by {author}.": (
         "変更が届いた時点で、{name} はすでにこの値でした({author}が設定)。"
     ),
+    "The update was refused": "更新は拒否されました",
 })  # fmt: skip
