@@ -70,7 +70,8 @@ OURS: Final = words(
     "as of your user in the ticket system is not known you are note there more no next offset tickets to entries first "
     "match newest named unnamed empty yes author does record recorded by added a comment updated created "
     "response category detail details channel external id in charge "
-    "completed effort h defect received requestor account status description remarks attachments history before shows older ones days "
+    "completed effort h defect received requestor account status description remarks attachments history days "
+    "before shows older ones "
     "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
