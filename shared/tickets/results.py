@@ -7,6 +7,7 @@ an id, or an attachment was not stored.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 from shared.tickets.parts import cut
@@ -23,7 +24,7 @@ MAX_ECHO: Final = 100
 MAX_NAME: Final = 50  # no id is longer, so no id is cut
 
 
-Cell = str | int | bool | None
+Cell = str | int | float | bool | None
 """One value of a list."""
 
 
@@ -131,7 +132,8 @@ class FieldChange(Shape):
 
     def arrow(self) -> str:
         """Return old → new on one line."""
-        return self.length or f"{one_line(self.old or '') or '(empty)'} → {one_line(self.new or '') or '(empty)'}"
+        old, new = (one_line(value or "") or localized("(empty)") for value in (self.old, self.new))
+        return self.length or f"{old} → {new}"
 
 
 def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
@@ -139,7 +141,7 @@ def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
     lengths = len(old or ""), len(new or "")
     if max(lengths) <= MAX_CELL:
         return FieldChange(field=field, old=old, new=new)
-    return FieldChange(field=field, length=f"{lengths[0]:,} → {lengths[1]:,} characters")
+    return FieldChange(field=field, length=localized("{old:,} → {new:,} characters", old=lengths[0], new=lengths[1]))
 
 
 class TicketUpdated(Result):

@@ -14,6 +14,7 @@ from shared.api_client import APIClient
 from shared.combining_marks import with_few_marks
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import Ticket
 from shared.visible_text import visible
@@ -81,14 +82,14 @@ async def read_named(
 def _several(given: str) -> InvalidInputError | None:
     """Return the error for a text that names several tickets; None if it does not."""
     ids = tuple(_canonical(number) for number in sorted(_numbers(_simple(given))))
-    return InvalidInputError.of([Problem("ticketId", SEVERAL, ids[:MAX_SEVERAL])]) if len(ids) > 1 else None
+    return InvalidInputError.of([Problem("ticketId", localized(SEVERAL), ids[:MAX_SEVERAL])]) if len(ids) > 1 else None
 
 
 def _which(found: list[Ticket]) -> Problem:
     allowed = tuple(one_line(f"{ticket.id} ({(ticket.summary or '')[:60]})") for ticket in found)
     if len(found) > 1:
-        return Problem("ticketId", "may mean several tickets; give the exact id", allowed)
-    text = "is a number alone, which is not enough to change a ticket; give the whole id"
+        return Problem("ticketId", localized("may mean several tickets; give the exact id"), allowed)
+    text = localized("is a number alone, which is not enough to change a ticket; give the whole id")
     return Problem("ticketId", text, allowed, right={"ticketId": found[0].id})
 
 

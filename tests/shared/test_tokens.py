@@ -23,7 +23,7 @@ from tests.shared.given import TICKET, at_now
 
 ROWS: Final = 20
 ROW_TOKENS: Final = {"en": 40, "ja": 55}
-TOOLS_TOKENS: Final = 2_500
+TOOLS_TOKENS: Final = 3_500
 SAMPLES: Final = 50
 DETAIL_TOKENS: Final = 350
 LONGEST_TOKENS: Final = {"en": 365, "ja": 455}
