@@ -19,7 +19,9 @@ import pytest
 
 import ticket_service
 from shared import localization
+from shared.errors import Effect
 from shared.localization import in_language, japanese, localized
+from shared.mcp_tools import render
 from tests.processes import ROOT
 
 LOOK_UP: Final = frozenset({"localized", "UnreadableBodyError"})
@@ -117,6 +119,16 @@ def test_japanese_sentences_are_japanese() -> None:
             assert re.search(r"[぀-ヿ一-鿿]", sentence), english
         assert not re.search("[．，]", sentence), english
         assert sentence.endswith("。") or not english.endswith("."), english
+
+
+def test_what_happened_to_the_tickets_is_said_in_the_same_words() -> None:
+    """`render.sentence` adds a statement of the effect only where there is none."""
+    with in_language("ja"):
+        effects = {localized(render.EFFECTS[effect]).rstrip("。"): render.EFFECTS[effect][:-1] for effect in Effect}
+    for english, sentence in japanese.SENTENCES.items():
+        if english not in render.EFFECTS.values():
+            for said, in_english in effects.items():
+                assert (in_english.casefold() in english.casefold()) == (said in sentence), (english, sentence)
 
 
 def test_a_language_ends_with_its_block() -> None:
