@@ -117,7 +117,7 @@ def _not_there(response: ApiResponse, says: Says) -> TicketServerError:
 
 def _conflict(_response: ApiResponse, says: Says) -> TicketServerError:
     if says.get("kind") == TicketChangedError.kind:
-        return TicketChangedError("The ticket was changed or commented on meanwhile. Nothing was changed.")
+        return TicketChangedError(localized("The ticket was changed or commented on meanwhile. Nothing was changed."))
     return ConflictError(
         localized("This idempotency key was already used for a different request. Nothing was changed; use a new key.")
     )

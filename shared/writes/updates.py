@@ -172,7 +172,7 @@ async def _changed_meanwhile(api: APIClient, update: Update) -> TicketChangedErr
     """Return the error for an update that the API refused, because the history has entries it does not expect."""
     before, new = update.before, tuple[HistoryEntry, ...]()
     with suppress(OutcomeUnknownError):  # then it is not known what they are
-        _, entries = await read_back(api, before.id, said="The update was refused")
+        _, entries = await read_back(api, before.id, said=localized("The update was refused"))
         new = added(update.known, entries)
     return changed_error(before.id, new)
 

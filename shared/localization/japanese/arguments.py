@@ -172,4 +172,15 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "is given a value and is also to be cleared": "値を指定すると同時に、クリアすることはできません",
     "“The printer is offline”": "「プリンターに接続できない」",
+    "must be a list of ids, for example TCK-0001": "ID のリストで指定してください(例: TCK-0001)",
+    "must be an object with fields and their values": "フィールドと値のオブジェクトで指定してください",
+    "must be more than 0 and at most {most} hours, for example 0.5": (
+        "時間数は0より大きく{most}以内で指定してください(例: 0.5)"
+    ),
+    "must be one group or two": "1つか2つの項目を指定してください",
+    "limit: at most {most} similar tickets are shown.": "limit: 似たチケットは{most}件まで表示します。",
+    "text and ticketId exclude each other; give one of them": (
+        "text と ticketId は同時に指定できません。どちらか一方を指定してください"
+    ),
+    "give text or ticketId": "text または ticketId を指定してください",
 })  # fmt: skip

@@ -10,10 +10,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Changes: {entries}, in tickets: {tickets}.": "変更{entries}件、対象チケット{tickets}件。",
     "By: {people}.": "変更者: {people}。",
     "Tickets received: {number}.": "受付{number}件。",
-    "There are more: next cursor {cursor}.": "続きがあります: next cursor {cursor}。",
     "{people} others with {number}": "ほか{people}名 {number}",
-    "Ticket": "チケット",
-    "Summary": "概要",
     "Changes": "変更内容",
     "Comments": "コメント数",
     "Comment": "コメント",
@@ -22,8 +19,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "status": "ステータス",
     "in charge": "担当者",
     "requestor": "依頼者",
-    "account": "アカウント",
-    "category": "カテゴリ",
+    "account": "取引先",
     "category detail": "カテゴリ詳細",
     "channel": "受付チャネル",
     "response category": "対応カテゴリ",
@@ -31,32 +27,31 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "completed": "完了日",
     "hours": "工数",
     "defect": "不具合",
-    "summary": "概要",
-    "description": "詳細",
+    "summary": "件名",
+    "description": "内容",
     "response": "対応内容",
-    "external id": "外部ID",
+    "external id": "管理番号",
     "remarks": "備考",
     "received": "受付",
-    "(empty)": "（空）",
-    "an unnamed user": "名前のないユーザー",
     "{field}: {before} → {after}": "{field}: {before} → {after}",
     "{field}: {before} → {after} characters": "{field}: {before} → {after}文字",
     "{field}: changed and changed back": "{field}: 変更後、元に戻されました",
     "and {number} more fields": "ほか{number}項目",
     "More tickets were received in this time: {number}. get_ticket_list with receivedFrom shows them.": (
-        "この期間に受け付けたチケットはほかに{number}件あります。get_ticket_listのreceivedFromで一覧できます。"
+        "この期間に受け付けたチケットはほかに{number}件あります。get_ticket_list の receivedFrom で一覧できます。"
     ),
     "{number} tickets": "{number}件",
     "more than {number} tickets": "{number}件超",
     "This ticket API shows changes only in the history of each ticket: {read} of {of} were read, open ones first, "
     "the newest first; others may have changed too. Narrow by personInChargeId, accountId or ticketId.": (
-        "このチケットAPIでは変更は各チケットの履歴にしかありません。{of}のうち{read}件を、未完了のものから新しい順に"
-        "読み取りました。ほかのチケットも変更されている可能性があります。personInChargeId、accountId、ticketIdで"
+        "このチケット API では変更は各チケットの履歴にしかありません。{of}のうち{read}件を、未完了のものから新しい順に"
+        "読み取りました。ほかのチケットも変更されている可能性があります。personInChargeId、accountId、ticketId で"
         "絞り込んでください。"
     ),
     "This ticket API does not return all matching tickets at once, so what changed in them cannot be read; narrow by "
     "personInChargeId or accountId, or give a ticketId": (
-        "このチケットAPIは該当するチケットを一度に返さないため、変更を読み取れません。personInChargeIdまたはaccountIdで"
-        "絞り込むか、ticketIdを指定してください"
+        "このチケット API は該当するチケットを一度に返さないため、変更を読み取れません。personInChargeId また"
+        "は accountId で"
+        "絞り込むか、ticketId を指定してください"
     ),
 })  # fmt: skip

@@ -107,4 +107,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "チケット API から、要求に合わない応答が返りました。これはチケット API の障害であり、要求の問題ではありませ"
         "ん。"
     ),
+    "The ticket was changed or commented on meanwhile. Nothing was changed.": (
+        "その間に、チケットが変更されたかコメントが追加されました。何も変更されていません。"
+    ),
 })  # fmt: skip

@@ -59,7 +59,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "Not as given: {lost}.": "指定と異なる値: {lost}。",
     "Not as given, perhaps changed since this key was first used: {lost}.": (
-        "指定と異なる値(このキーを最初に使用した後に変更された可能性があります): {lost}。"
+        "指定と異なる値(このキーを最初に使用した後の変更による可能性があります): {lost}。"
     ),
     "The ticket system does not record the author of a new ticket.": (
         "チケットシステムは、新しいチケットの作成者を記録しません。"
@@ -210,8 +210,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "す。繰り返す前に get_ticket_detail(ticketId={ticket_id}) で確認してください。"
     ),
     "{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now {value}.": (
-        "{name} は、チケットを読み出した時点で指定どおりだったため、送信していません。その間に変更され、現在は "
-        "{value} です。"
+        "{name} は、チケットを読み出した時点で指定どおりだったため、送信していません。その間に変更されました。現在"
+        "の値は {value} です。"
     ),
     "{name} was stored, and reads back as {value}": "{name} は保存されましたが、読み出した値は {value}",
     "{name} was stored, and changed again by {author}: {change}. Do not repeat this call.": (
@@ -225,4 +225,5 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "{name} already held this value when the change arrived, set by {author}.": (
         "変更が届いた時点で、{name} はすでにこの値でした({author}が設定)。"
     ),
+    "The update was refused": "更新は拒否されました",
 })  # fmt: skip

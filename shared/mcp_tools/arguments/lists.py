@@ -16,7 +16,6 @@ from shared.mcp_tools.arguments.values import WrongValueError, bare
 ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
-_NAMES: Final = "must be a list of names, for example remarks"
 _OBJECT: Final = "must be an object with fields and their values"
 _FILE: Final = ("fileName", "fileUrl")
 _FILE_OBJECT: Final = "must be an object with fileName and fileUrl"
@@ -52,10 +51,18 @@ def _objects(value: object, info: ValidationInfo) -> object:
     return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, expected), list, expected)
 
 
-def _words(value: object, info: ValidationInfo, expected: str = _NAMES) -> object:
+def _names() -> str:
+    return localized("must be a list of names, for example remarks")
+
+
+def _ids() -> str:
+    return localized("must be a list of ids, for example TCK-0001")
+
+
+def _words(value: object, info: ValidationInfo, expected: Callable[[], str] = _names) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
         return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
-    return _checked(_from_text(value, list, info, localized(_LIST)), list, localized(expected))
+    return _checked(_from_text(value, list, info, localized(_LIST)), list, expected())
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:
@@ -97,7 +104,7 @@ OBJECTS: Final = BeforeValidator(_objects)
 """A list of objects."""
 WORDS: Final = BeforeValidator(_words)
 """A list of words; as text, with commas between them."""
-IDS: Final = BeforeValidator(partial(_words, expected="must be a list of ids, for example TCK-0001"))
+IDS: Final = BeforeValidator(partial(_words, expected=_ids))
 """A list of ids; as text, with commas between them."""
 FILE: Final = BeforeValidator(_attachment)
 """An object with the name and the URL of a file."""

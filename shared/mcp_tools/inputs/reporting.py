@@ -4,6 +4,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.choices import Group
 from shared.mcp_tools.inputs.base import (
@@ -35,7 +36,9 @@ def _parts(text: str) -> list[str]:
 def _distinct(groups: tuple[str, ...]) -> tuple[str, ...]:
     distinct = tuple(dict.fromkeys(groups))
     if not 1 <= len(distinct) <= MOST_GROUPS:
-        raise values.WrongValueError("must be one group or two", right=",".join(distinct[:MOST_GROUPS]) or None)
+        raise values.WrongValueError(
+            localized("must be one group or two"), right=",".join(distinct[:MOST_GROUPS]) or None
+        )
     return distinct
 
 
@@ -55,7 +58,8 @@ class _InPeriod(ToolInput):
         given, (first, last) = self.given(), self.ends
         if first in given and last in given and given[first] > given[last]:
             right = {first: given[last], last: given[first]}
-            raise values.WrongValueError(f"{first} must not be after {last}", right=right)
+            text = localized("{first} must not be after {last}", first=first, last=last)
+            raise values.WrongValueError(text, right=right)
         return self
 
 

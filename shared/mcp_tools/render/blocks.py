@@ -45,9 +45,10 @@ def block(heading: str, body: str | None) -> str:
     return f"{localized('{heading}:', heading=heading)}\n{body}" if body else ""
 
 
-def long(field: str, prose: str | None) -> str:
-    """Return long ticket text, quoted below its label, or nothing without any."""
-    return block(field_label(field), quote(prose) if prose and prose.strip() else None)
+def long(field: str, prose: str | None, *, beside: str | None = None) -> str:
+    """Return long ticket text, quoted below its label with `beside`, or nothing without any."""
+    heading = f"{field_label(field)} ({beside})" if beside else field_label(field)
+    return block(heading, quote(prose) if prose and prose.strip() else None)
 
 
 def change(field: str, old: str | None, new: str | None) -> str:

@@ -63,7 +63,7 @@ def ticket_facts(ticket: Ticket, people: People) -> str:
             fact("actualEffortHours", effort),
             fact("hasDefect", localized("yes") if ticket.has_defect else None),
         ),
-        fact("responseCategoryId", text(ticket.response_category_name or ticket.response_category_id)),
+        fact("responseCategoryId", None if _has_details(ticket) else _response_category(ticket)),
         fact("externalTicketId", text(ticket.external_ticket_id)),
     )
 
@@ -73,11 +73,19 @@ def _category(ticket: Ticket) -> str | None:
     return " / ".join(inline(name) for name in names if name) or None
 
 
+def _response_category(ticket: Ticket) -> str | None:
+    return text(ticket.response_category_name or ticket.response_category_id)
+
+
+def _has_details(ticket: Ticket) -> bool:
+    return bool(ticket.response_details and ticket.response_details.strip())
+
+
 def ticket_texts(ticket: Ticket) -> str:
     """Render the long texts and the attachments of a ticket."""
     return document(
         long("description", ticket.description),
-        long("responseDetails", ticket.response_details),
+        long("responseDetails", ticket.response_details, beside=_response_category(ticket)),
         long("remarks", ticket.remarks),
         block(field_label("attachments"), attachments(ticket)),
     )
@@ -86,7 +94,7 @@ def ticket_texts(ticket: Ticket) -> str:
 def attachments(ticket: Ticket) -> str:
     """Render the attachments of a ticket: a line for each, with the time of upload if the ticket is older."""
     return "\n".join(
-        "- " + ", ".join(inline(part) for part in _of_attachment(one, ticket) if part)
+        "- " + " ".join(inline(part) for part in _of_attachment(one, ticket) if part)
         for one in ticket.attachments or ()
     )
 

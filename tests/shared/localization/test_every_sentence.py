@@ -26,13 +26,14 @@ ENGLISH: Final = {
     "shared/mcp_tools/arguments/choices.py": "other words for values",
     "shared/tickets/dates/relative_days.py": "words for days",
     "shared/tickets/folding.py": "titles of people",
+    "shared/tickets/similar/common_words.py": "words that a search leaves out",
 }
 """Files whose other literals are no sentences of a result."""
 ENGLISH_LITERALS: Final = {
     "true and false are no numbers": "names an unreadable value of the ticket API; the note names only the field",
     "the text is blank": "likewise",
     "a date or time is a text": "likewise",
-    " … [cut at {} of {} characters]": "a mark that a write recognises, whatever the language",
+    "[cut at {} of {} characters]": "a mark that a write recognises, whatever the language",
     "YYYY-MM-DD, today or +3d": "part of a description",
     "Defaults to the calling user, where that is known.": "part of a description",
     "Your own key for this one request: it is done once in 24 hours, however often you repeat it.": "a description",

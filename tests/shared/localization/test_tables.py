@@ -10,6 +10,7 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from string import Formatter
 from types import ModuleType
 from typing import Any, Final
@@ -18,7 +19,9 @@ import pytest
 
 import ticket_service
 from shared import localization
+from shared.errors import Effect
 from shared.localization import in_language, japanese, localized
+from shared.mcp_tools import render
 from tests.processes import ROOT
 
 LOOK_UP: Final = frozenset({"localized", "UnreadableBodyError"})
@@ -36,8 +39,13 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(module.name)
 
 
-def templates() -> Iterator[tuple[str, str]]:
-    """Yield the place and the text of each sentence that is looked up. Raises: AssertionError: it cannot be found."""
+@cache  # the code is read once
+def templates() -> tuple[tuple[str, str], ...]:
+    """Return the place and the text of each sentence that is looked up. Raises: AssertionError: it cannot be found."""
+    return tuple(_templates())
+
+
+def _templates() -> Iterator[tuple[str, str]]:
     for module in modules():
         path = str(module.__file__).removeprefix(f"{ROOT}/")
         if path.startswith("shared/localization/"):
@@ -111,6 +119,16 @@ def test_japanese_sentences_are_japanese() -> None:
             assert re.search(r"[぀-ヿ一-鿿]", sentence), english
         assert not re.search("[．，]", sentence), english
         assert sentence.endswith("。") or not english.endswith("."), english
+
+
+def test_what_happened_to_the_tickets_is_said_in_the_same_words() -> None:
+    """`render.sentence` adds a statement of the effect only where there is none."""
+    with in_language("ja"):
+        effects = {localized(render.EFFECTS[effect]).rstrip("。"): render.EFFECTS[effect][:-1] for effect in Effect}
+    for english, sentence in japanese.SENTENCES.items():
+        if english not in render.EFFECTS.values():
+            for said, in_english in effects.items():
+                assert (in_english.casefold() in english.casefold()) == (said in sentence), (english, sentence)
 
 
 def test_a_language_ends_with_its_block() -> None:

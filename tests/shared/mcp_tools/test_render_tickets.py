@@ -127,4 +127,4 @@ def test_attachments_show_their_addresses_without_becoming_links() -> None:
 
     text = shown(Ticket(id="T", attachments=(one,)))
 
-    assert r"- \[a\](b), `http://files.example/a.png`, 2026-11-20" in text
+    assert r"- \[a\](b) `http://files.example/a.png` 2026-11-20" in text
