@@ -32,7 +32,7 @@ ENGLISH_LITERALS: Final = {
     "true and false are no numbers": "names an unreadable value of the ticket API; the note names only the field",
     "the text is blank": "likewise",
     "a date or time is a text": "likewise",
-    " … [cut at {} of {} characters]": "a mark that a write recognises, whatever the language",
+    "[cut at {} of {} characters]": "a mark that a write recognises, whatever the language",
     "YYYY-MM-DD, today or +3d": "part of a description",
     "Defaults to the calling user, where that is known.": "part of a description",
     "Your own key for this one request: it is done once in 24 hours, however often you repeat it.": "a description",
