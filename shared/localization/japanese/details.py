@@ -13,6 +13,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "There are no older history entries; there are {total}.": "これより古い履歴はありません。全部で{total}件です。",
     "No history since {since}.": "{since} 以降の履歴はありません。",
     "No history.": "履歴はありません。",
+    "public": "公開",
     "Part {part} of {parts}, the last.": "{parts}部分中の{part}番目(最後)です。",
     "Part {part} of {parts}; part: {following} shows what follows in the texts that are cut.": (
         "{parts}部分中の{part}番目です。part: {following} で、途中で切れているテキストの続きを表示します。"

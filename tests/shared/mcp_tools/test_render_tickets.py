@@ -122,6 +122,12 @@ def test_an_entry_without_a_name_or_a_time_still_reads() -> None:
     assert shown(Ticket(id="T"), entry).endswith("\n- #1 an unnamed user; Status: stat1 → (empty)")
 
 
+def test_a_public_comment_says_that_it_is() -> None:
+    entries = [HistoryEntry(id=one, user_name="Hana", comment="c", visibility=one) for one in ("public", "internal")]
+
+    assert shown(Ticket(id="T"), *entries).endswith("\n- #public Hana; public\n> c\n- #internal Hana\n> c")
+
+
 def test_attachments_show_their_addresses_without_becoming_links() -> None:
     one = Attachment(file_name="[a](b)", file_url="http://files.example/a.png", uploaded_at="2026-11-20")
 
