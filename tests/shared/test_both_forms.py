@@ -42,6 +42,8 @@ CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("get_users", {"limit": 2, "offset": 1}),
     ("get_ticket_detail", {"ticketId": "TCK-0001"}),
     ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("find_similar_tickets", {"ticketId": "TCK-0011"}),
+    ("find_similar_tickets", {"text": "Single sign-on, search, import, invoice | contract", "limit": 5}),
     ("create_ticket", TICKET | {"attachments": [{"fileName": "a b.txt", "fileUrl": "https://files.example/a"}]}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user3", "summary": "Screen | dark"}),
@@ -69,7 +71,8 @@ OURS: Final = words(
     "match newest named unnamed undated empty yes author does record recorded by added a comment updated created new "
     "reception response category detail details request channel external id person in charge scheduled completion "
     "completed effort h defect received requestor account status description remarks attachments history entry days "
-    "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in"
+    "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in "
+    "most similar"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 
