@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.errors import UpstreamFaultError
+from shared.localization import localized
 from shared.markdown import encodable
 from shared.telemetry import get_logger
 
@@ -232,8 +233,12 @@ def _digest(sent: Mapping[str, Any]) -> str:
     return f"no-id-{hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
+def _public_only(value: object) -> object:
+    return None if value == "internal" else value
+
+
 class HistoryEntry(Shape):
-    """One comment, one change, or both. `timestamp` is ISO 8601, UTC."""
+    """One comment, one change, or both. `timestamp` is ISO 8601, UTC; `visibility` is `public` or absent."""
 
     lists = MappingProxyType({"changedFields": ChangedField})
     stand_ins = MappingProxyType({"id": _digest})
@@ -244,6 +249,7 @@ class HistoryEntry(Shape):
     user_name: str | None = None
     comment: str | None = None
     changed_fields: tuple[ChangedField, ...] | None = None
+    visibility: Annotated[str | None, BeforeValidator(_public_only)] = None
 
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -293,8 +299,10 @@ def parse_many(shape: type[ShapeT], value: Any) -> Rows[ShapeT]:
 def _does_not_fit(shape: type[Shape]) -> UpstreamFaultError:
     log.error("api_answer_does_not_fit", shape=shape.__name__)
     return UpstreamFaultError(
-        "The ticket API returned a response that does not fit the request. "
-        "This is a fault of the ticket API, not of the request."
+        localized(
+            "The ticket API returned a response that does not fit the request. "
+            "This is a fault of the ticket API, not of the request."
+        )
     )
 
 

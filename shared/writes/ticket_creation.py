@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from shared.concurrency import beside
 from shared.errors import InvalidInputError, OutcomeUnknownError
+from shared.localization import localized
 from shared.mcp_tools.inputs import CreateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing
 from shared.tickets.references import REFERENCES, Checked, cut_problems, resolve
-from shared.tickets.results import TicketCreated, shortened_ticket
+from shared.tickets.results import TicketCreated, created_ticket
 from shared.tickets.similar.look_alikes import MAX_ALIKE, look_alikes
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.creation import create
@@ -78,7 +79,9 @@ class TicketCreation:
         attempt.subject = ticket_id
         self._system.pages.forget()
         ticket, history = await read_back(
-            self._system.api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}"
+            self._system.api,
+            ticket_id,
+            said=localized("The ticket API acknowledged ticket {ticket_id}", ticket_id=ticket_id),
         )
         notes = [*how, *unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self._system.calendar.time(), completed=self._system.completed)
@@ -86,10 +89,13 @@ class TicketCreation:
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
                 raise self._system.counted(created_otherwise(ticket.id, lost))
-            notes.append(f"Not as given, perhaps changed since this key was first used: {'; '.join(lost)}.")
+            note = localized(
+                "Not as given, perhaps changed since this key was first used: {lost}.", lost=localized("; ").join(lost)
+            )
+            notes.append(note)
         notes.append(author_note(call))
         return TicketCreated(
             ticket_id=ticket.id,
-            ticket=shortened_ticket(ticket),
+            ticket=created_ticket(ticket),
             notes=tuple(notes),
         )

@@ -15,6 +15,7 @@ from shared.config import Settings
 from shared.embedded import in_process
 from shared.mcp_tools import tenant_tools
 from shared.tickets import acting_user, features
+from shared.tickets.activity import histories
 from shared.tickets.paging import single_tickets, windows
 from shared.tickets.similar import look_alikes
 from shared.writes import creation, outcome, repeats
@@ -35,6 +36,7 @@ LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (repeats, "LOOK_S"),
     (single_tickets, "READ_S"),
     (tenant_tools, "ASK_S"),
+    (histories, "READ_S"),
     (windows, "FETCH_S"),
 )
 

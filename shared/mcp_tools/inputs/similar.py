@@ -4,11 +4,14 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.inputs.base import LongProse, Named, TicketId, ToolInput
 
 MAX_SIMILAR: Final = 20
-_LIMIT: Final = values.whole(1, MAX_SIMILAR, cut=f"limit: at most {MAX_SIMILAR} similar tickets are shown.")
+_LIMIT: Final = values.whole(
+    1, MAX_SIMILAR, cut=lambda: localized("limit: at most {most} similar tickets are shown.", most=MAX_SIMILAR)
+)
 
 
 class SimilarTicketsInput(ToolInput):
