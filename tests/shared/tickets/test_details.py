@@ -136,7 +136,8 @@ async def test_a_page_is_read_and_not_the_whole_history(reference: World) -> Non
 
 
 async def test_a_page_that_is_none_is_the_fault_of_the_ticket_api(reference: World) -> None:
-    for page in ([], {"entries": []}, {"entries": [], "total": "3"}, {"total": 3}):
+    pages: list[Any] = [[], {"entries": []}, {"entries": [], "total": "3"}, {"total": 3}]
+    for page in pages:
         reference.wire.when("GET", "/tickets/TCK-0001/history", responses(200, page))
         _, error = await reference.refused("get_ticket_detail", ticketId="TCK-0001")
         assert error["kind"] == "upstream_fault"
