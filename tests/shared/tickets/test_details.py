@@ -75,7 +75,7 @@ async def test_a_page_of_older_entries_says_where_it_is_and_repeats_no_ticket(he
     assert f"**{one}** {TICKET['summary']}\n\nHistory (10 older of 30):\n- #" in text_of(result)
 
 
-async def test_entries_before_the_oldest_are_said_to_be_none(here: World) -> None:
+async def test_before_the_oldest_entry_there_are_no_others(here: World) -> None:
     one = await ticket(here, "Only this.")
     (entry,) = (await here.done("get_ticket_detail", ticketId=one))["history"]
 
@@ -135,7 +135,7 @@ async def test_a_page_is_read_and_not_the_whole_history(reference: World) -> Non
     assert sorted(reads) == ["/tickets/TCK-0001", "/tickets/TCK-0001/history"]
 
 
-async def test_a_page_that_is_none_is_the_fault_of_the_ticket_api(reference: World) -> None:
+async def test_a_response_that_is_no_page_is_the_fault_of_the_ticket_api(reference: World) -> None:
     pages: list[Any] = [[], {"entries": []}, {"entries": [], "total": "3"}, {"total": 3}]
     for page in pages:
         reference.wire.when("GET", "/tickets/TCK-0001/history", responses(200, page))
