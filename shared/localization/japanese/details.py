@@ -7,7 +7,7 @@ from typing import Final
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "History{since} ({which}{more})": "履歴{since}({which}{more})",
     " since {since}": "、{since} 以降",
-    "{shown} older ones of {total}": "{total}件中、古いほうの{shown}件",
+    "{shown} older of {total}": "{total}件中、古いほうの{shown}件",
     "the newest {shown} of {total}": "{total}件中、最新の{shown}件",
     "; before: {entry} shows older ones": "。before: {entry} で古い履歴を表示",
     "There are no older history entries; there are {total}.": "これより古い履歴はありません。全部で{total}件です。",

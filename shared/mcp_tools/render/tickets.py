@@ -139,7 +139,7 @@ def _heading(detail: results.TicketDetail) -> str:
     shown, total = len(detail.history), detail.history_total
     since = "" if detail.since is None else localized(" since {since}", since=inline(detail.since))
     if detail.is_older:
-        which = localized("{shown} older ones of {total}", shown=shown, total=total)
+        which = localized("{shown} older of {total}", shown=shown, total=total)
     elif shown < total:
         which = localized("the newest {shown} of {total}", shown=shown, total=total)
     else:

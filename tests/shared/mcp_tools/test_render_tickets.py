@@ -94,9 +94,9 @@ def test_text_that_users_type_stands_on_a_line_of_its_own() -> None:
         (
             2,
             {"total": 9, "is_older": True, "next_before": "7"},
-            "History (2 older ones of 9; before: 7 shows older ones):",
+            "History (2 older of 9; before: 7 shows older ones):",
         ),
-        (2, {"total": 9, "is_older": True}, "History (2 older ones of 9):"),
+        (2, {"total": 9, "is_older": True}, "History (2 older of 9):"),
         (0, {"total": 9, "is_older": True}, "There are no older history entries; there are 9."),
         (1, {"since": "2026-11-23 00:00"}, "History since 2026-11-23 00:00 (1):"),
         (0, {"since": "2026-11-23 00:00"}, "No history since 2026-11-23 00:00."),
