@@ -26,7 +26,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Writes an escalation note for a ticket, and assigns it after you agree.": (
         "チケットのエスカレーション文を作成し、承認後に担当者を割り当てます。"
     ),
-    "Ticket": "チケット",
     "One ticket with its newest history, as get_ticket_detail shows it.": (
         "チケット1件とその最新の履歴です。get_ticket_detail と同じ内容です。"
     ),
@@ -45,7 +44,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "担当者の ID または名前です。省略すると利用者自身になります。"
     ),
     "Changes since this day, for example yesterday, monday or -3d.": (
-        "この日以降の変更を対象にします。例：yesterday、monday、-3d"
+        "この日以降の変更を対象にします。例：yesterday、monday、-3d。"
     ),
     "The person in charge now: id or name.": "現在の担当者の ID または名前です。",
     "The person who takes over: id or name.": "引き継ぐ担当者の ID または名前です。",
@@ -53,7 +52,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Why it is escalated, in a few words.": "エスカレーションする理由を短く書いてください。",
     # problems
     "must have at most {limit} characters": "{limit} 文字以内にしてください",
-    "must not be empty": "空にはできません",
     "is not a language of this server": "このサーバーが対応していない言語です",
     "is not an argument of this prompt": "このプロンプトにはない引数です",
     "There is no such list. There are: {kinds}.": "そのような一覧はありません。指定できるもの：{kinds}。",
