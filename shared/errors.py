@@ -4,6 +4,7 @@
     ├── InvalidInputError          the caller's input is invalid          nothing was changed
     ├── NotFoundError              the named object does not exist        nothing was changed
     ├── ConflictError              idempotency key used for another call  nothing was changed
+    │   └── TicketChangedError         the ticket was changed meanwhile       nothing was changed
     ├── StillRunningError          an equal call is still running         nothing was changed
     ├── UnknownTicketUserError     the caller's linked user is unknown    nothing was changed
     └── UpstreamError              the ticket API failed
@@ -115,6 +116,12 @@ class ConflictError(TicketServerError):
     """The idempotency key was already used for a different request."""
 
     kind = "conflict"
+
+
+class TicketChangedError(ConflictError):
+    """The ticket has history entries that the change does not know of."""
+
+    kind = "changed_meanwhile"
 
 
 class StillRunningError(TicketServerError):

@@ -15,6 +15,7 @@ from shared.api_client import APIClient
 from shared.errors import InvalidInputError, Problem, TicketServerError
 from shared.telemetry import Counter, get_logger
 from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.activity.recent_changes import RecentChanges
 from shared.tickets.choices import ChoiceFinder
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.details import TicketDetails
@@ -26,10 +27,13 @@ from shared.tickets.master_tools import MasterTools
 from shared.tickets.models import MasterItem
 from shared.tickets.reading import read_ticket
 from shared.tickets.references import check, with_choices
+from shared.tickets.reports.ticket_reports import TicketReports
+from shared.tickets.similar.similar_tickets import SimilarTicketFinder
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
 from shared.time_zones import utc_now
+from shared.writes.bulk.bulk_update import BulkUpdate
 from shared.writes.checked_write import checked_write
 from shared.writes.comment_addition import CommentAddition
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
@@ -39,7 +43,11 @@ from shared.writes.ticket_update import TicketUpdate
 
 log = get_logger(__name__)
 
-_ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
+_ACTING: Final = MappingProxyType({
+    "update_ticket": "updatedById",
+    "add_ticket_history": "userId",
+    "update_tickets": "updatedById",
+})  # fmt: skip
 """The argument of a tool that names the acting user."""
 
 
@@ -90,13 +98,15 @@ class TicketTools:
         self.ticket_user = ticket_user
         """The person at this machine; it belongs in each call."""
         lists = MasterTools(system)
-        tickets = TicketList(system)
+        tickets, update = TicketList(system), TicketUpdate(system)
         self.choices = ChoiceFinder(system, tickets)
         """What completes values while a person types them; no tool."""
         self.get_ticket_list = tickets.page
         self.get_ticket_detail = TicketDetails(system).detail
+        self.get_ticket_report = TicketReports(system).report
+        self.get_ticket_changes = RecentChanges(system).changes
         self.create_ticket = TicketCreation(system, self._repeats).create
-        self.update_ticket = TicketUpdate(system).update
+        self.update_ticket = update.update
         self.add_ticket_history = CommentAddition(system, self._repeats).add
         self.get_users = lists.users
         self.get_accounts = lists.accounts
@@ -105,6 +115,8 @@ class TicketTools:
         self.get_statuses = lists.statuses
         self.get_request_channels = partial(lists.whole_list, REQUEST_CHANNELS)
         self.get_response_categories = partial(lists.whole_list, RESPONSE_CATEGORIES)
+        self.update_tickets = BulkUpdate(system, update, tickets, self._repeats).update
+        self.find_similar_tickets = SimilarTicketFinder(system).find
 
     async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
         """Do as `known_user`. Never raises."""

@@ -264,9 +264,9 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
     "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
-    "completedTo": "2099-01-01", "cursor": "",
+    "completedTo": "2099-01-01", "cursor": "", "text": "summary and description",
 })  # fmt: skip
-"""Arguments of a list that exclude others."""
+"""Arguments that exclude others."""
 
 
 async def values_of(client: Client) -> dict[str, Any]:
@@ -306,6 +306,11 @@ async def values_of(client: Client) -> dict[str, Any]:
         "role": "support",
         "query": "only",
         "fields": list(TICKET_COLUMNS),
+        "groupBy": "account,person",
+        "from": "2020-01-01",
+        "to": "2099-01-01",
+        "since": "2020-01-01",
+        "until": "2099-01-01",
         **EXCLUSIVE,
         "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }
@@ -368,7 +373,8 @@ async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_does_n
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:
-            names = {"ticketId", "updatedById", "userId", "comment"} & schema_of(spec.input_model)["properties"].keys()
+            known = schema_of(spec.input_model)["properties"].keys()
+            names = {"ticketId", "updatedById", "userId", "comment", "since"} & known
             arguments = {name: values[name] for name in names}
             if "ticketId" not in names:
                 continue

@@ -6,7 +6,8 @@ Records hold ids and fixed words only. Of the call's contents, only the ids of t
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -92,6 +93,41 @@ class CallLog:
         log.info("read_finished", action=kind.value, name=name, outcome=outcome, duration_ms=duration_ms, **who)
         if lacks is not None:
             await keep(self._trail, _event(kind.value, name, call, outcome, lacks))
+
+    async def record_ticket(self, spec: ToolSpec, call: ToolCall, ticket_id: str, outcome: str) -> None:
+        """Record what became of one of the tickets that a call writes."""
+        await keep(self._trail, _event("tool_call", spec.name, replace(call, ticket_id=ticket_id), outcome, None))
+
+
+class CallSteps:
+    """Takes note of the steps of one call: audit events, and reports to its client.
+
+    Args:
+        call_log: records the events.
+        spec: the tool.
+        call: the call.
+        report: sends progress to the client, if it asked for that.
+    """
+
+    def __init__(
+        self,
+        call_log: CallLog,
+        spec: ToolSpec,
+        call: ToolCall,
+        report: Callable[[float, float | None, str | None], Awaitable[None]],
+    ) -> None:
+        self._call_log = call_log
+        self._spec = spec
+        self._call = call
+        self._report = report
+
+    async def wrote(self, ticket_id: str, outcome: str) -> None:
+        """See `Steps`."""
+        await self._call_log.record_ticket(self._spec, self._call, ticket_id, outcome)
+
+    async def progress(self, done: int, total: int, message: str) -> None:
+        """See `Steps`."""
+        await self._report(done, total, message)
 
 
 def _event(action: str, name: str, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:

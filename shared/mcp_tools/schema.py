@@ -86,7 +86,7 @@ def read_arguments(
     except ValidationError as error:
         found = error.errors(include_url=False)
     absent = {_shown(one["loc"]) for one in found if one["type"] == "missing"}
-    problems = [_problem(model, dict(one), absent) for one in found]
+    problems = [_problem(model, dict(one), absent, arguments) for one in found]
     given = {_beside(problem.field, name) for problem in problems for name in problem.right or ()}
     return None, [one for one in problems if one.field not in absent & given]
 
@@ -116,7 +116,9 @@ def _beside(field: str, name: str) -> str:
     return ".".join([*field.split(".")[:-1], name])
 
 
-def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collection[str]) -> Problem:
+def _problem(
+    model: type[ToolInput], found: Mapping[str, Any], absent: Collection[str], arguments: Mapping[str, Any]
+) -> Problem:
     """Describe a problem without repeating the value, which may be long or confidential."""
     place = found["loc"][:1] if {*found["loc"][:1]} & model.one_or_more else found["loc"]
     path = _shown(place)
@@ -125,7 +127,8 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
     match found["type"]:
         case "extra_forbidden":
             names = _names_beside(model, found["loc"])
-            given = [name for name in names if _beside(path, name) not in absent]
+            there = _object_at(arguments, found["loc"][:-1])
+            given = [name for name in names if (_beside(path, name) not in absent if there is None else name in there)]
             return misnamed(path, str(found["loc"][-1]), found["input"], names, given)
         case "string_unicode" if not path:
             return Problem(path, localized("The name of an argument must not contain half a surrogate pair"))
@@ -140,6 +143,17 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
         case kind:
             text = localized(_MUST_BE[kind]) if kind in _MUST_BE else localized(_ANOTHER_VALUE)
             return Problem(path, f"{text}{hint}")
+
+
+def _object_at(arguments: Mapping[str, Any], place: Sequence[str | int]) -> Mapping[str, Any] | None:
+    """Return the object at `place` in the arguments, if it came as such and not as text."""
+    found: Any = arguments
+    try:
+        for step in place:
+            found = found[step]
+    except (LookupError, TypeError):
+        return None
+    return found if isinstance(found, Mapping) else None
 
 
 def _hint(field: FieldInfo) -> str:
@@ -172,4 +186,6 @@ def _wrong_value(path: str, found: Mapping[str, Any], hint: str) -> Problem:
         return Problem(path, str(error) if has_help else f"{error}{hint}", allowed)
     last = path.rpartition(".")[2]
     right = error.right if not path and isinstance(error.right, Mapping) else {last: error.right}
+    if path and isinstance(error.right, Mapping) and isinstance(found["input"], dict):  # of an object in the arguments
+        right = {last: found["input"] | dict(error.right)}
     return Problem(path, str(error), error.allowed, right=right)

@@ -17,7 +17,7 @@ from shared.localization import localized
 from shared.mcp_tools import render
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.right_arguments import call_again, in_code
-from shared.mcp_tools.call_log import CallLog, call_of
+from shared.mcp_tools.call_log import CallLog, CallSteps, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.cleaning import Cleaning, cleaned
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
@@ -71,6 +71,7 @@ class TicketTool(Tool):
         started = time.monotonic()
         reading = Reading(self._habits)
         call = call_of(context.request_context, arguments)
+        call.steps = CallSteps(self._call_log, self._spec, call, context.report_progress)
         outcome, lacks = "cancelled", None
         try:
             refuse_excess(arguments)

@@ -7,7 +7,7 @@ that scope and must name the acting user each time.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -30,6 +30,18 @@ _GIVE: Final = "give an id from get_users"
 _LINK: Final = "an administrator can link your account to one ({command} membership set … --ticket-user ID)"
 
 
+class Steps(Protocol):
+    """Takes note of the steps of a call that writes several tickets. Neither method raises."""
+
+    async def wrote(self, ticket_id: str, outcome: str) -> None:
+        """Record the end of one write; `outcome` is `ok`, or the kind of its error."""
+        ...
+
+    async def progress(self, done: int, total: int, message: str) -> None:
+        """Report to the client, if it asked for that."""
+        ...
+
+
 @dataclass(slots=True)
 class ToolCall:
     """One tool call: its principal (None over STDIO), and what becomes known while it runs."""
@@ -41,6 +53,8 @@ class ToolCall:
     """The ticket that it names or creates."""
     request_id: str = ""
     trace: str = ""
+    steps: Steps | None = None
+    """Takes note of each ticket that the call writes, where it writes several."""
     ticket_user: str = ""
     """The person at this machine, as id, name or e-mail address (`MCP_TICKET_USER`); empty where callers differ."""
 

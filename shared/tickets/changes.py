@@ -55,7 +55,7 @@ def _meaning(value: object) -> object:
 def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
     """Return the fields that differ, with old and new value; ids come with their names."""
     return tuple(
-        field_change(name, _shown(before, own), _shown(after, own))
+        field_change(name, value_shown(before, own), value_shown(after, own))
         for name, own in FIELDS.items()
         if not same(getattr(before, own), getattr(after, own))
     )
@@ -63,10 +63,11 @@ def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
 
 def holds(ticket: Ticket, name: str) -> str:
     """Return the value of the field that the API calls `name`, for a sentence."""
-    return one_line(cut(_shown(ticket, FIELDS[name]) or localized("(empty)"), MAX_CELL))
+    return one_line(cut(value_shown(ticket, FIELDS[name]) or localized("(empty)"), MAX_CELL))
 
 
-def _shown(ticket: Ticket, own: str) -> str | None:
+def value_shown(ticket: Ticket, own: str) -> str | None:
+    """Return the value of a field, by its name in `Ticket`, for readers: an id with its name; None if it is empty."""
     value = getattr(ticket, own)
     if Ticket.model_fields[own].alias in ticket.unreadable:
         return localized("(could not be read)")

@@ -233,8 +233,12 @@ def _digest(sent: Mapping[str, Any]) -> str:
     return f"no-id-{hashlib.sha256(json.dumps(sent, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
+def _public_only(value: object) -> object:
+    return None if value == "internal" else value
+
+
 class HistoryEntry(Shape):
-    """One comment, one change, or both. `timestamp` is ISO 8601, UTC."""
+    """One comment, one change, or both. `timestamp` is ISO 8601, UTC; `visibility` is `public` or absent."""
 
     lists = MappingProxyType({"changedFields": ChangedField})
     stand_ins = MappingProxyType({"id": _digest})
@@ -245,6 +249,7 @@ class HistoryEntry(Shape):
     user_name: str | None = None
     comment: str | None = None
     changed_fields: tuple[ChangedField, ...] | None = None
+    visibility: Annotated[str | None, BeforeValidator(_public_only)] = None
 
 
 ShapeT = TypeVar("ShapeT", bound=Shape)

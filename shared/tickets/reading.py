@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
@@ -12,6 +12,9 @@ from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, Rows, Ticket, parse_many, parse_one
 from shared.tickets.paging.single_tickets import moment_of
+
+TicketRead: TypeAlias = tuple[Ticket, Rows[HistoryEntry]]
+"""A ticket, and its history with the newest entry first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ MAX_ECHO: Final = 100
 MAX_NAME: Final = 50  # no id is longer, so no id is cut
 
 
-Cell = str | int | bool | None
+Cell = str | int | float | bool | None
 """One value of a list."""
 
 

@@ -21,10 +21,10 @@ from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
-from shared.tickets.paging.window_pages import WindowPages
-from shared.tickets.paging.windows import TicketWindows
+from shared.tickets.paging.window_pages import FoundRows, WindowPages
+from shared.tickets.paging.windows import TicketWindows, Window
 from shared.tickets.search.terms import MAX_ALONE, SearchTerms, shown
-from shared.tickets.selection import TicketSelection
+from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page, Row
 
 _OF_EACH: Final = 10
@@ -62,6 +62,14 @@ class TicketPages:
         """Drop what is cached after a write."""
         self._windows.forget()
 
+    async def newest(self) -> Window | None:
+        """Return all tickets, or the newest that a window holds; None if the API does not return them in time.
+
+        Raises:
+            UpstreamError: the API failed.
+        """
+        return await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+
     async def page(self, selection: TicketSelection) -> Page:
         """Return the page that is selected: the API's own where it can cut it, else one that is cut here.
 
@@ -81,6 +89,16 @@ class TicketPages:
         if not await self._features.has(ROW_DETAILS):
             page = await with_details(self._api, page, selection.fields, at)
         return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
+
+    async def whole(self, filters: TicketFilters) -> FoundRows | None:
+        """Return the rows of all tickets that match, as far as a window shows; None if the API returns no window.
+
+        Raises:
+            InvalidInputError: this API cannot filter so, which the error explains.
+            UpstreamError: the API failed.
+        """
+        narrowing = Narrowing(filters=filters, master=self._master, at=await self._calendar.time())
+        return await self._cut.whole(TicketSelection(filters=filters), narrowing)
 
     async def _has(self, features: Collection[str]) -> bool:
         return all([await self._features.has(one) for one in features])
@@ -143,7 +161,7 @@ class TicketPages:
         pool = {row["ticketId"]: row for row in await self._ticket(terms)}
         found: defaultdict[str, set[str]] = defaultdict(set)
         if not by_words:
-            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            window = await self.newest()
             pool |= {row["ticketId"]: row for row in (window.rows if window is not None else ())}
             return list(pool.values()), found
         alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]

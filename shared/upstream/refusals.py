@@ -18,6 +18,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     OutcomeUnknownError,
+    TicketChangedError,
     TicketServerError,
     UpstreamDiskFullError,
     UpstreamError,
@@ -114,7 +115,9 @@ def _not_there(response: ApiResponse, says: Says) -> TicketServerError:
     return NotFoundError(said, hint=hint)
 
 
-def _used_key(_response: ApiResponse, _: Says) -> TicketServerError:
+def _conflict(_response: ApiResponse, says: Says) -> TicketServerError:
+    if says.get("kind") == TicketChangedError.kind:
+        return TicketChangedError("The ticket was changed or commented on meanwhile. Nothing was changed.")
     return ConflictError(
         localized("This idempotency key was already used for a different request. Nothing was changed; use a new key.")
     )
@@ -206,7 +209,7 @@ _ERRORS: Final[Mapping[int, Callable[[ApiResponse, Says], TicketServerError]]] =
     **dict.fromkeys((401, 403), _refused_key),
     404: _not_there,
     407: _refused_by_proxy,
-    409: _used_key,
+    409: _conflict,
     429: _overloaded,
     **dict.fromkeys(PASSING, _passing),
 })  # fmt: skip

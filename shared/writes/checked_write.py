@@ -1,6 +1,6 @@
 """Checks the references of a write and determines its acting user."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shared.errors import InvalidInputError, Problem
@@ -19,8 +19,18 @@ async def checked_write(
     *,
     ticket: Ticket | None = None,
     emptied: Sequence[str] = (),
+    further: Sequence[Problem] = (),
 ) -> tuple[Checked, MasterItem]:
     """Return the values of a write with every reference resolved, and its acting user.
+
+    Args:
+        master: the master data.
+        values: of the call, by the API's field names.
+        call: the call.
+        acting: the argument that names the acting user.
+        ticket: the ticket before an update.
+        emptied: fields to clear.
+        further: problems that are known already.
 
     Raises:
         InvalidInputError: it names all problems at once.
@@ -29,6 +39,7 @@ async def checked_write(
     problems = [*checked.problems, *cut_problems(checked.values, ticket)]
     twice = localized("is given a value and is also to be cleared")
     problems += [Problem(name, twice) for name in emptied if name in values]
+    problems += [*_excluding(values, emptied), *further]
     author: MasterItem | None = None
     if all(problem.field != acting for problem in problems):
         try:
@@ -38,3 +49,13 @@ async def checked_write(
     if problems or author is None:
         raise InvalidInputError.of(problems)
     return checked, author
+
+
+def _excluding(values: Mapping[str, Any], emptied: Sequence[str]) -> Iterator[Problem]:
+    """Yield a problem for each value that another one excludes, or that lacks what it belongs to."""
+    if "addEffortHours" in values and ("actualEffortHours" in values or "actualEffortHours" in emptied):
+        yield Problem(
+            "addEffortHours", localized("is added to actualEffortHours, which is also given; give one of them")
+        )
+    if "visibility" in values and "comment" not in values:
+        yield Problem("visibility", localized("is that of a comment, and no comment is given"))

@@ -17,6 +17,7 @@ from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.upstream.meaning import id_in
 from shared.writes.checked_write import checked_write
+from shared.writes.comment_visibility import PUBLIC, CommentVisibility, Marked, marked_otherwise
 from shared.writes.earlier_writes import COMMENT_S, EarlierComment
 from shared.writes.notes import proof_of_comment, unsaid
 from shared.writes.odd_values import odd_values
@@ -31,6 +32,7 @@ class CommentAddition:
     def __init__(self, system: TicketSystem, repeats: Repeats) -> None:
         self._system = system
         self._repeats = repeats
+        self._visibility = CommentVisibility(system.features)
 
     async def add(self, new: AddHistoryInput, call: ToolCall) -> CommentAdded:
         """Add a comment unless an equal call just did, then find it in the history.
@@ -40,17 +42,24 @@ class CommentAddition:
         before = await read_named(read_before_write, self._system.api, new.ticket_id, writes=True)
         ticket, history = before
         call.ticket_id = ticket.id
-        checked, author = await checked_write(self._system.master, new.given(), call, "userId")
+        marked = await self._visibility.of(new.visibility)
+        checked, author = await checked_write(self._system.master, new.given(), call, "userId", further=marked.problems)
         trace = EarlierComment(self._system.api, ticket.id, author, new.comment)
         write = write_of(
             call,
-            {"tool": "add_ticket_history", "ticketId": ticket.id, "userId": author.id, "comment": new.comment},
+            {
+                "tool": "add_ticket_history",
+                "ticketId": ticket.id,
+                "userId": author.id,
+                "comment": new.comment,
+                "visibility": PUBLIC if marked.body.get("visibility") == PUBLIC else None,
+            },
             key=new.idempotency_key,
             window_s=COMMENT_S,
             seen=len(trace.equal(history)),
             duplicate=new.allow_duplicate,
         )
-        return await self._repeats.once(write, trace, partial(self._store, new, checked, before, author))
+        return await self._repeats.once(write, trace, partial(self._store, new, checked, before, author, marked=marked))
 
     async def _store(
         self,
@@ -59,6 +68,8 @@ class CommentAddition:
         before: tuple[Ticket, tuple[HistoryEntry, ...]],
         author: MasterItem,
         attempt: WriteAttempt,
+        *,
+        marked: Marked,
     ) -> CommentAdded:
         ticket, history = before
         doubt: OutcomeUnknownError | None = None
@@ -66,7 +77,7 @@ class CommentAddition:
         try:
             response = await self._system.api.post(
                 f"/tickets/{segment(ticket.id)}/history",
-                {"userId": author.id, "comment": new.comment},
+                {"userId": author.id, "comment": new.comment, **marked.body},
                 idempotency_key=attempt.upstream,
             )
         except OutcomeUnknownError as error:
@@ -91,6 +102,8 @@ class CommentAddition:
             entry=shortened_entry(entry, MAX_ECHO),
             notes=(
                 *unsaid(checked.notes, {"userId"}),
+                *marked.notes,
+                *marked_otherwise(new.visibility, entry),
                 *proof_of_comment(entry, acknowledged, doubt),
                 *odd_values(
                     {"comment": new.comment},

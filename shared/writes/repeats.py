@@ -10,8 +10,10 @@ import json
 import secrets
 import time
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio
@@ -177,6 +179,30 @@ class Repeats:
             said = _said(trace, earlier, earlier.subject, earlier.age_s)
             return await trace.show(earlier.subject, said)
         return await self._after_doubt(write, token, trace, send, earlier)
+
+    @asynccontextmanager
+    async def alone(self, write: Write) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
+        """Keep equal writes out while this block runs; nothing is remembered of it afterwards.
+
+        Yields:
+            what the block calls at least every `LEASE_S`: the claim of an instance that is gone ends after that.
+
+        Raises:
+            StillRunningError: an equal one is running.
+        """
+        token = secrets.token_hex(8)
+        earlier = await self._writes.claim(write, token)
+        if earlier is not None and earlier.state is State.RUNNING:
+            raise StillRunningError(
+                localized(
+                    "An equal call is running. Nothing was changed by this one; repeat it in a moment to see what the "
+                    "first did."
+                )
+            )
+        try:
+            yield partial(self._writes.claim, write, token)
+        finally:
+            await self._settle(write, token, None)
 
     async def _first(self, write: Write, token: str) -> Earlier | None:
         """Claim the write, waiting while an equal one runs."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from shared.concurrency import beside
 from shared.errors import InvalidInputError, OutcomeUnknownError
 from shared.localization import localized
 from shared.mcp_tools.inputs import CreateTicketInput
@@ -11,6 +12,7 @@ from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing
 from shared.tickets.references import REFERENCES, Checked, cut_problems, resolve
 from shared.tickets.results import TicketCreated, created_ticket
+from shared.tickets.similar.look_alikes import MAX_ALIKE, look_alikes
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.creation import create
 from shared.writes.earlier_writes import CREATE_S, EarlierTicket
@@ -50,8 +52,13 @@ class TicketCreation:
             duplicate=new.allow_duplicate,
         )
         trace = EarlierTicket(self._system.api, body, received_by=reception.latest)
-        created = await self._repeats.once(write, trace, partial(self._store, new, call, checked, body, trace=trace))
-        call.ticket_id = created.ticket_id
+        store = partial(self._store, new, call, checked, body, trace=trace)
+        async with beside(look_alikes(self._system.api, body)) as looking:
+            created = await self._repeats.once(write, trace, store)
+            call.ticket_id = created.ticket_id
+            if created.already is None:
+                others = [said for ticket_id, said in await looking if ticket_id != created.ticket_id]
+                created = created.model_copy(update={"notes": (*created.notes, *others[:MAX_ALIKE])})
         return created
 
     async def _store(

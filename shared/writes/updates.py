@@ -5,16 +5,19 @@ entry of this change. A ticket and its history are read by two requests, in the 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError
+from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError, TicketChangedError
 from shared.localization import localized
-from shared.tickets.changes import changes, holds, readably_differing
+from shared.tickets.changes import added, changes, holds, readably_differing
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import FieldChange
 from shared.tickets.unreadable import unreadable_note
+from shared.writes.comment_visibility import marked_otherwise
+from shared.writes.expected import changed_error
 from shared.writes.outcome import read_back, unclear, write_error
 from shared.writes.verification import Evidence, SentWrite, author, examine, holds_value
 
@@ -54,6 +57,7 @@ async def store(api: APIClient, update: Update) -> Stored:
     Raises:
         NotStoredError: it was stored in part or not at all.
         OutcomeUnknownError: it may have been stored.
+        TicketChangedError: the ticket has newer history entries than those that the update expects.
         InvalidInputError, UpstreamError: nothing was changed.
     """
     before, doubt = update.before, None
@@ -61,6 +65,8 @@ async def store(api: APIClient, update: Update) -> Stored:
         await api.put(f"/tickets/{segment(before.id)}", update.body)
     except OutcomeUnknownError as error:
         doubt = error
+    except TicketChangedError as refusal:
+        raise await _changed_meanwhile(api, update) from refusal
     except InvalidInputError as refusal:
         raise await _refused(api, update, refusal) from refusal
     after, found = await _evidence(api, update, said=str(doubt or localized("The update was acknowledged")))
@@ -85,6 +91,7 @@ async def store(api: APIClient, update: Update) -> Stored:
             *_overtaken(update, after),
             *_rest(found),
             *_unreadable(after, found.own),
+            *marked_otherwise(update.body.get("visibility"), found.own),
         ),
     )
 
@@ -159,6 +166,15 @@ async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -
 
 def _is(ticket: Ticket, name: str) -> str:
     return localized("{name} is {value}", name=name, value=holds(ticket, name))
+
+
+async def _changed_meanwhile(api: APIClient, update: Update) -> TicketChangedError:
+    """Return the error for an update that the API refused, because the history has entries it does not expect."""
+    before, new = update.before, tuple[HistoryEntry, ...]()
+    with suppress(OutcomeUnknownError):  # then it is not known what they are
+        _, entries = await read_back(api, before.id, said="The update was refused")
+        new = added(update.known, entries)
+    return changed_error(before.id, new)
 
 
 def _missing(after: Ticket, sent: SentWrite) -> list[str]:

@@ -20,6 +20,19 @@ AUTOMATIC: Final = "completionDate"
 
 
 @dataclass(frozen=True, slots=True)
+class Increment:
+    """Hours that the ticket API adds; `total` is the sum if nothing else changes it."""
+
+    hours: float
+    total: float
+
+    def made(self, change: ChangedField) -> bool:
+        """Whether `change` added these hours, whatever was there before."""
+        old, new = _number(change.old_value or "0"), _number(change.new_value)
+        return old is not None and new is not None and round(new - old, 1) == self.hours
+
+
+@dataclass(frozen=True, slots=True)
 class SentWrite:
     """One write to an existing ticket.
 
@@ -31,16 +44,38 @@ class SentWrite:
     comment: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def wrote(self, name: str, value: str | None) -> bool:
-        """Whether an entry with the new value `value` for field `name` fits this write."""
+    def totals(self) -> dict[str, Any]:
+        """Return the values, with sums in place of increments."""
+        return {name: value.total if isinstance(value, Increment) else value for name, value in self.values.items()}
+
+    def wrote(self, change: ChangedField) -> bool:
+        """Whether a change in an entry fits this write."""
+        name, value = change.field_name, change.new_value
         if name not in self.values:
             return False
         given = self.values[name]
+        if isinstance(given, Increment):
+            return given.made(change)
         if isinstance(given, bool):
             return str(value).lower() == str(given).lower()
         if isinstance(given, int | float):
             return _number(value) == float(given)
         return same(value, given) or (name in self.names and same(value, self.names[name]))
+
+    def was_set_by(self, change: ChangedField) -> bool:
+        """Whether a change in another entry set the value that this write sent; hours that are added are none."""
+        return self.wrote(change) and not isinstance(self.values[change.field_name], Increment)
+
+    def fits(self, entry: HistoryEntry) -> bool:
+        """Whether an entry has the user and the comment of this write, and no other changes."""
+        return (
+            entry.user_id in {None, self.user_id}
+            and same(entry.comment, self.comment)
+            and all(self.wrote(one) or self._fills_in(one) for one in entry.changed_fields or ())
+        )
+
+    def _fills_in(self, change: ChangedField) -> bool:
+        return change.field_name == AUTOMATIC and "statusId" in self.values and AUTOMATIC not in self.values
 
 
 @dataclass(slots=True)
@@ -103,13 +138,13 @@ def examine(
         _describe_own(found, own[-1], sent, timeline, before=before, after=after)
     for name in sent.values:
         last = last_change(timeline, name)
-        if last is not None and last[0] not in own and sent.wrote(name, last[1].new_value):
+        if last is not None and last[0] not in own and sent.was_set_by(last[1]):
             found.set_by_others[name] = author(last[0])
     others = [entry for entry in new if entry not in own]
     found.has_unreadable = any(is_unclear(entry) for entry in others)
     for entry in others:
         found.touched.update(one.field_name for one in entry.changed_fields or ())
-        found.meanwhile += _said_of(entry)
+        found.meanwhile += done_meanwhile(entry)
     return found
 
 
@@ -158,15 +193,7 @@ def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list
 
 
 def _is_own(entry: HistoryEntry, sent: SentWrite) -> bool:
-    if entry.user_id not in {None, sent.user_id} or not same(entry.comment, sent.comment):
-        return False
-    changes = entry.changed_fields or ()
-    expected = (
-        sent.wrote(one.field_name, one.new_value)
-        or (one.field_name == AUTOMATIC and "statusId" in sent.values and AUTOMATIC not in sent.values)
-        for one in changes
-    )
-    return all(expected) and (bool(changes) or not sent.values)
+    return sent.fits(entry) and (bool(entry.changed_fields) or not sent.values)
 
 
 def _is_overtaken(entry: HistoryEntry, sent: SentWrite, timeline: Sequence[HistoryEntry]) -> bool:
@@ -175,7 +202,7 @@ def _is_overtaken(entry: HistoryEntry, sent: SentWrite, timeline: Sequence[Histo
         return False
     earlier = timeline[: timeline.index(entry)]
     set_before = [last_change(earlier, name) for name in sent.values]
-    return all(last is not None and sent.wrote(last[1].field_name, last[1].new_value) for last in set_before)
+    return all(last is not None and sent.was_set_by(last[1]) for last in set_before)
 
 
 def _describe_own(
@@ -204,11 +231,11 @@ def _describe_own(
         again = last_change(later, name)
         if again is not None:
             found.changed_again.append(_changed_again(name, *again, sent, tickets))
-        elif name in sent.values and name in FIELDS and _lacks_value(after, name, sent.values[name]):
+        elif name in sent.values and name in FIELDS and _lacks_value(after, name, _set(own_changes[name], sent)):
             found.unexplained.append(name)
     for name in sent.values.keys() - own_changes.keys():
         set_before = last_change(earlier, name)
-        if set_before is not None and sent.wrote(name, set_before[1].new_value):
+        if set_before is not None and sent.was_set_by(set_before[1]):
             found.already.append(
                 localized(
                     "{name} already held this value when the change arrived, set by {author}.",
@@ -220,13 +247,20 @@ def _describe_own(
             found.missing.append(name)
 
 
+def _set(change: ChangedField, sent: SentWrite) -> object:
+    """Return the value that a write has set, by its entry: of hours that were added, their sum."""
+    value = sent.values[change.field_name]
+    return _number(change.new_value) if isinstance(value, Increment) else value
+
+
 def _lacks_value(ticket: Ticket, name: str, value: object) -> bool:
     return name not in ticket.unreadable and not holds_value(ticket, name, value)
 
 
 def holds_value(ticket: Ticket, name: str, value: object) -> bool:
     """Whether `ticket` holds `value` in the field that the API calls `name`; None means an empty field."""
-    return same(getattr(ticket, FIELDS[name]), value)
+    wanted = value.total if isinstance(value, Increment) else value
+    return same(getattr(ticket, FIELDS[name]), wanted)
 
 
 def labelled(name: str, value: str | None, sent: SentWrite, *tickets: Ticket) -> str | None:
@@ -263,7 +297,7 @@ def _changed_again(
     )
 
 
-def _said_of(entry: HistoryEntry) -> list[str]:
+def done_meanwhile(entry: HistoryEntry) -> list[str]:
     """Return sentences on what an entry of another write did."""
     said = [
         localized(

@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.render.labels import LABELS
+from shared.mcp_tools.schema import schema_of
 from shared.tickets.columns import TICKET_COLUMNS
 from shared.wire_json import encode
 from tests.shared.given import TICKET, World, responses, text_of, world
@@ -38,12 +39,15 @@ HISTORY: Final = [
 ]
 PAGE: Final = {"entries": HISTORY, "total": 5, "nextCursor": "h1"}
 CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
-    *((spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and spec.name != "get_ticket_detail"),
+    *((spec.name, {}) for spec in TOOLS if spec.read_only and not schema_of(spec.input_model).get("required")),
     ("get_ticket_list", {"limit": 1}),
     ("get_ticket_list", {"limit": 3, "offset": 4, "fields": list(TICKET_COLUMNS), "accountId": "acc1"}),
     ("get_users", {"limit": 2, "offset": 1}),
     ("get_ticket_detail", {"ticketId": "TCK-0001"}),
     ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("get_ticket_report", {"groupBy": "account,status", "from": "2026-01-01"}),
+    ("get_ticket_changes", {"since": "-40d", "until": "yesterday"}),
+    ("get_ticket_changes", {"since": "-60d", "ticketId": "TCK-0030"}),
     ("create_ticket", TICKET | {"attachments": [{"fileName": "a b.txt", "fileUrl": "https://files.example/a"}]}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user3", "summary": "Screen | dark"}),
@@ -68,10 +72,11 @@ def words(text: str) -> set[str]:
 
 OURS: Final = words(
     "as of your user in the ticket system is not known you are note there more no next offset tickets to entries first "
-    "match newest named unnamed empty yes author does record recorded by added a comment updated created "
-    "response category detail details channel external id in charge "
-    "completed effort h defect received requestor account status description remarks attachments history before shows older ones days "
-    "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in"
+    "match newest named unnamed undated empty yes author does record recorded by added a comment updated created new "
+    "response category detail details channel external id in charge completed effort h defect received requestor "
+    "account status description remarks attachments history before shows older ones days left due parent name e mail "
+    "role summary cursor pages by offset may repeat or miss tickets while others come in oldest open average age days "
+    "since changes in from time"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 

@@ -13,6 +13,7 @@ from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
 _SortOrder = Literal["asc", "desc"]
+_Group = Literal["status", "category", "person", "account", "channel", "week"]
 _Clearable = Literal[
     "scheduledCompletionDate",
     "completionDate",
@@ -22,6 +23,7 @@ _Clearable = Literal[
     "externalTicketId",
     "remarks",
 ]
+_Visibility = Literal["internal", "public"]
 CLEARABLE: Final = frozenset(get_args(_Clearable))
 """Optional fields of a ticket, which can be cleared."""
 
@@ -41,6 +43,10 @@ _SORTS: Final = _words({
 _ORDERS: Final = _words({
     "asc": "ascending ascend up oldest oldestFirst earliest earliestFirst increasing 昇順 古い順",
     "desc": "descending descend down newest newestFirst latest latestFirst decreasing 降順 新しい順",
+})  # fmt: skip
+_VISIBLE: Final = _words({
+    "internal": "private hidden staff 社内 内部 非公開",
+    "public": "external visible customer requestor 公開 社外",
 })  # fmt: skip
 _UNSORTABLE: Final = (
     "summary description ticketId id externalTicketId status statusId statusName account accountId accountName "
@@ -70,6 +76,16 @@ _COLUMNS: Final = MappingProxyType({
 """The result shows which column was taken; a client may show its model only the headings."""
 
 
+_GROUPS: Final = _words({
+    "status": "statusId statusName statuses state ステータス 状態",
+    "category": "categoryId categoryName categories カテゴリ カテゴリー 分類",
+    "person": "personInCharge personInChargeId personInChargeName assignee people persons user users owner 担当者 担当",
+    "account": "accountId accountName accounts customer customers client company アカウント 顧客 取引先",
+    "channel": "requestChannel requestChannelId requestChannelName channels source 受付チャネル チャネル 受付経路",
+    "week": "weeks weekly receptionWeek 週 週別",
+})  # fmt: skip
+
+
 def _column(word: str) -> str | None:
     return meant(word, TICKET_COLUMNS)
 
@@ -91,4 +107,6 @@ SortBy = Annotated[
     _SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY, note=_sorted_anyway))
 ]
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
+Group = Annotated[_Group, BeforeValidator(choice(get_args(_Group), _GROUPS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]
+Visibility = Annotated[_Visibility, BeforeValidator(choice(get_args(_Visibility), _VISIBLE))]

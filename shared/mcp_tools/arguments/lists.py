@@ -1,9 +1,11 @@
 """Lists and objects in the arguments of a call: as such, as JSON text, or as the only item without its list."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
 from shared.bounds import excess
 from shared.localization import localized
@@ -15,6 +17,7 @@ ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
 _NAMES: Final = "must be a list of names, for example remarks"
+_OBJECT: Final = "must be an object with fields and their values"
 _FILE: Final = ("fileName", "fileUrl")
 _FILE_OBJECT: Final = "must be an object with fileName and fileUrl"
 _MAX_FILE_NAME: Final = 255
@@ -49,10 +52,10 @@ def _objects(value: object, info: ValidationInfo) -> object:
     return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, expected), list, expected)
 
 
-def _words(value: object, info: ValidationInfo) -> object:
+def _words(value: object, info: ValidationInfo, expected: str = _NAMES) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
         return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
-    return _checked(_from_text(value, list, info, localized(_LIST)), list, localized(_NAMES))
+    return _checked(_from_text(value, list, info, localized(_LIST)), list, localized(expected))
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:
@@ -79,9 +82,22 @@ def _file_at(url: str) -> tuple[str, str] | None:
     return (name, url) if is_file else None
 
 
+def object_of(model: type[BaseModel]) -> Callable[[object, ValidationInfo], object]:
+    """Return a reader of an object with the fields of `model`: as such, or as JSON text."""
+    fields = tuple(str(info.alias) for info in model.model_fields.values())
+
+    def read(value: object, info: ValidationInfo) -> object:
+        value = _from_text(value, dict, info, localized(_OBJECT))
+        return value if isinstance(value, model) else spelled_right(fields, _checked(value, dict, localized(_OBJECT)))
+
+    return read
+
+
 OBJECTS: Final = BeforeValidator(_objects)
 """A list of objects."""
 WORDS: Final = BeforeValidator(_words)
 """A list of words; as text, with commas between them."""
+IDS: Final = BeforeValidator(partial(_words, expected="must be a list of ids, for example TCK-0001"))
+"""A list of ids; as text, with commas between them."""
 FILE: Final = BeforeValidator(_attachment)
 """An object with the name and the URL of a file."""

@@ -57,6 +57,11 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         *("since", "updatedfrom", "updatedafter", "updatedatfrom", "changedsince", "changedafter", "modifiedsince"),
         *("modifiedafter", "lastupdatedafter"),
     ),
+    "groupBy": ("group", "groups", "by", "groupedby", "breakdown", "dimension", "dimensions", "segment"),
+    "from": ("fromdate", "startdate", "datefrom", "start", "begin", "since", "after", "periodfrom"),
+    "to": ("todate", "enddate", "dateto", "end", "until", "before", "periodto"),
+    "since": ("from", "fromdate", "startdate", "start", "after", "updatedsince", "changedsince", "sincedate"),
+    "until": ("to", "todate", "enddate", "end", "before", "changeduntil", "untildate"),
     "receivedFrom": (
         *("receivedafter", "receivedsince", "createdfrom", "createdafter", "createdsince", "receptionfrom"),
         *("receptiondatefrom", "receptiondatetimefrom"),

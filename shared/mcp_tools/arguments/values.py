@@ -281,6 +281,14 @@ def hours(value: object, info: ValidationInfo) -> float:
     return round(found, 1)
 
 
+def more_hours(value: object, info: ValidationInfo) -> float:
+    """Return hours to add: as `hours`, and not zero."""
+    found = hours(value, info)
+    if not found:
+        raise WrongValueError(f"must be more than 0 and at most {MAX_HOURS} hours, for example 0.5")
+    return found
+
+
 def _duration(text: str) -> float | None:
     said = plain(text).rstrip(".")
     if clock := _CLOCK.fullmatch(said):

@@ -5,7 +5,9 @@ because models send it; numbers sent as text, and text sent as numbers, are conv
 because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
+import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -26,7 +28,7 @@ from pydantic.alias_generators import to_camel
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.habits import FreeText, Reading, a_text
-from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
+from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute, read_since, read_until
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
 from shared.visible_text import is_whole, visible
@@ -42,25 +44,51 @@ MAX_NAMED: Final = 200
 CALLER: Final = "Defaults to the calling user, where that is known."
 DAY: Final = "YYYY-MM-DD, today or +3d"
 KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
+_ENTRY: Final = re.compile(r"(?:entry\s*)?#?(\d{1,19})", re.ASCII | re.IGNORECASE)
+"""A history entry's id where it is a number, also as results show it: `entry 57`."""
+_WORD_ID: Final = re.compile(r"[\w.:-]{1,50}")
 DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
-    """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
+def _reader(read: Callable[[str, TicketTime], DateValue]) -> Callable[[object, ValidationInfo], str]:
+    """Return a function that replaces a text by the day or moment that it names at the time of the call."""
 
     def validate(given: object, info: ValidationInfo) -> str:
         text = values.words(given, info)
         reading = info.context if isinstance(info.context, Reading) else None
         value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
-            name = to_camel(info.field_name or "")
+            name = to_camel((info.field_name or "").rstrip("_"))  # `from_` is from
             if value.note:
                 reading.say(localized("{text}.", text=f"{name}: {value.note}"))
             if value.moving:
                 reading.moving[name] = value.moving
         return value.text
 
-    return BeforeValidator(validate)
+    return validate
+
+
+def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
+    return BeforeValidator(_reader(read))
+
+
+def _entry_or_moment(given: object, info: ValidationInfo) -> str:
+    """Return the id of a history entry as it is, and anything else as a moment, if it is one."""
+    text = str(values.identifier(given, info))
+    if found := _ENTRY.fullmatch(text):
+        return found[1]
+    try:
+        return _reader(read_since)(text, info)
+    except AmbiguousError:
+        raise
+    except ValueError:
+        if _WORD_ID.fullmatch(text):
+            return text
+        raise
+
+
+def _without_note(read: Callable[[str, TicketTime], DateValue]) -> Callable[[str, TicketTime], DateValue]:
+    return lambda text, at: replace(read(text, at), note="")
 
 
 def _storable(text: str) -> str:
@@ -80,7 +108,7 @@ def _not_blank(example: Callable[[], str] | None = None) -> Callable[[str], str]
     return checked
 
 
-_AS_TEXT: Final = WithJsonSchema({"type": "string"})
+AS_TEXT: Final = WithJsonSchema({"type": "string"})
 """In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
@@ -93,25 +121,32 @@ TicketId = Annotated[
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
-    _AS_TEXT,
+    AS_TEXT,
 ]
 Named = Annotated[
-    Word, AfterValidator(_not_blank()), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), _AS_TEXT
+    Word, AfterValidator(_not_blank()), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), AS_TEXT
 ]
 """An id of master data, or a name, which is resolved to one later."""
 Statuses = Annotated[
     tuple[Named, ...],
     Field(max_length=MAX_STATUSES),
     BeforeValidator(values.several),
-    _AS_TEXT,  # model APIs know no unions
+    AS_TEXT,  # model APIs know no unions
 ]
-Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.cursor), _AS_TEXT]
+Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.cursor), AS_TEXT]
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
 Since = Annotated[str, _read_by(read_since)]
+ShownDate = Annotated[str, _read_by(_without_note(partial(read_day, past=True)))]
+ShownSince = Annotated[str, _read_by(_without_note(read_since))]
+ShownUntil = Annotated[str, _read_by(_without_note(read_until))]
+"""Days and moments that the result shows as they were read, so that no note has to."""
+SinceEntry = Annotated[str, BeforeValidator(_entry_or_moment)]
+"""The id of a history entry, or a moment in UTC as `read_since` returns it."""
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
+MoreHours = Annotated[float, BeforeValidator(values.more_hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
 

@@ -9,7 +9,7 @@ from pydantic import (
     model_validator,
 )
 
-from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable
+from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable, Visibility
 from shared.mcp_tools.arguments.lists import FILE, OBJECTS, WORDS
 from shared.mcp_tools.inputs.base import (
     CALLER,
@@ -23,15 +23,19 @@ from shared.mcp_tools.inputs.base import (
     LongProse,
     LongText,
     Minute,
+    MoreHours,
     Named,
     PastDate,
     Prose,
     Reference,
+    SinceEntry,
     TicketId,
     ToolInput,
 )
 
-_NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
+_NOT_OF_TICKETS: Final = frozenset({
+    *("ticketId", "updatedById", "comment", "visibility", "clear", "addEffortHours", "ifUnchangedSince"),
+})  # fmt: skip
 
 
 class NewAttachment(ToolInput):
@@ -79,15 +83,21 @@ class CreateTicketInput(ToolInput):
         return self._moving.get("receptionDateTime", "")
 
 
-class UpdateTicketInput(ToolInput):
-    """Changes the given fields of a ticket; the others stay. Says what changed, old and new, as read back.
-
-    Refused when nothing would change and there is no comment. To complete a ticket give completionDate too.
-    clear, or null as a value, empties a field.
-    """
+class OfTicket(ToolInput):
+    """Base of what concerns one ticket."""
 
     ticket_id: TicketId
+
+
+class ByUser(ToolInput):
+    """Base of what is done as one user."""
+
     updated_by_id: Named | None = Field(None, description=f"Who makes the change, from get_users. {CALLER}")
+
+
+class TicketChange(ToolInput):
+    """The changes of one ticket, and the comment that goes with them."""
+
     comment: LongProse | None = Field(None, description="Goes to the history.")
     requestor_id: Named | None = None
     account_id: Named | None = None
@@ -101,12 +111,14 @@ class UpdateTicketInput(ToolInput):
     scheduled_completion_date: Date | None = None
     completion_date: PastDate | None = None
     actual_effort_hours: Hours | None = None
+    add_effort_hours: MoreHours | None = Field(None, description="Added to actualEffortHours.")
     response_category_id: Named | None = None
     response_details: LongText | None = None
     has_defect: Flag | None = None
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
     clear: Annotated[list[Clearable], WORDS, Field(max_length=20)] | None = Field(None, description="Fields to empty.")
+    visibility: Visibility | None = Field(None, description="Of the comment; public: for the requestor, too.")
     _nulls: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -137,11 +149,24 @@ class UpdateTicketInput(ToolInput):
         return tuple(name for name in self._left_empty if name not in {*_NOT_OF_TICKETS, *self.emptied})
 
 
+class UpdateTicketInput(TicketChange, ByUser, OfTicket):
+    """Changes the given fields of a ticket; the others stay. Says what changed, old and new, as read back.
+
+    Refused when nothing would change and there is no comment. To complete a ticket give completionDate too.
+    clear, or null as a value, empties a field.
+    """
+
+    if_unchanged_since: SinceEntry | None = Field(
+        None, description="Newest history entry you read, or a moment; refused if anything came after."
+    )
+
+
 class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
     ticket_id: TicketId
     user_id: Named | None = Field(None, description=f"Who comments, from get_users. {CALLER}")
     comment: LongProse
+    visibility: Visibility | None = None
     idempotency_key: Key | None = Field(None, description=KEY_HINT)
     allow_duplicate: Flag = Field(False, description=DUPLICATE_HINT.format(2))

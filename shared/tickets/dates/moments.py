@@ -137,6 +137,19 @@ def read_since(text: str, at: TicketTime) -> DateValue:
     return replace(read, text=f"{read.text.replace(' ', 'T')}:00Z")
 
 
+def read_until(text: str, at: TicketTime) -> DateValue:
+    """Return the last millisecond of a minute, or of a day alone, as ISO 8601 in UTC.
+
+    Arguments and errors are those of `read_day`.
+    """
+    words = _cleaned(text)
+    alone = None if words.lower() in NOW else _days(words, at, past=True)
+    if alone is not None and len(alone.days) == 1:
+        words = f"{alone.days[0]} 23:59"
+    read = read_minute(words, replace(at, api_zone=UTC))
+    return replace(read, text=f"{read.text.replace(' ', 'T')}:59.999Z")
+
+
 def _cleaned(text: str) -> str:
     """Return `text` without differences that mean nothing: full width, invisible characters, blanks, quotes."""
     plain = unicodedata.normalize("NFKC", text[: MAX_LENGTH * 4]).translate(_HYPHENS)

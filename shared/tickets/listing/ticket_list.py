@@ -32,7 +32,7 @@ class TicketList:
             UpstreamError: the API failed.
         """
         checked = await check(self._system.master, query.given(), call)
-        request = await self._request(checked.values, query.named, call)
+        request = await list_request(self._system, checked.values, query.named, call)
         shown = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         selection = selection_of(request, shown)
         page = await self._system.pages.page(selection)
@@ -55,19 +55,28 @@ class TicketList:
             notes=(*checked.notes, *page.notes, *apart, *row_notes(read)),
         )
 
-    async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
-        me = await callers_user(self._system.master, call) if values["mine"] else None
-        if values["mine"] and me is None:
-            raise unknown_user("mine", call, give=localized("give personInChargeId an id from get_users"))
-        statuses = (await self._system.master.lists())[STATUSES] if "statusId" in values else ()
-        return ListRequest(
-            values=values,
-            named=named,
-            statuses=statuses,
-            completed=completed_ids(statuses, self._system.completed),
-            today=(await self._system.calendar.time()).today,
-            me=me,
-        )
+
+async def list_request(
+    system: TicketSystem, values: Mapping[str, Any], named: Collection[str], call: ToolCall
+) -> ListRequest:
+    """Return what a list is asked for; `values` and `named` are those of `ListRequest`.
+
+    Raises:
+        InvalidInputError: `mine` needs the caller's user, which is not known.
+        UpstreamError: the API failed.
+    """
+    me = await callers_user(system.master, call) if values["mine"] else None
+    if values["mine"] and me is None:
+        raise unknown_user("mine", call, give=localized("give personInChargeId an id from get_users"))
+    statuses = (await system.master.lists())[STATUSES] if "statusId" in values else ()
+    return ListRequest(
+        values=values,
+        named=named,
+        statuses=statuses,
+        completed=completed_ids(statuses, system.completed),
+        today=(await system.calendar.time()).today,
+        me=me,
+    )
 
 
 def _left_in(rows: Sequence[TicketRow]) -> str | None:

@@ -31,7 +31,7 @@ _TOO_SLOW: Final = (
 )
 
 
-class _Found(NamedTuple):
+class FoundRows(NamedTuple):
     """The tickets that match, as far as a window shows."""
 
     rows: Sequence[Row]
@@ -42,6 +42,11 @@ class _Found(NamedTuple):
     """Whether more tickets match than `rows`, in the same order."""
     total: int | None
     notes: tuple[str, ...]
+
+    @property
+    def are_all(self) -> bool:
+        """Whether these are all tickets that match."""
+        return self.total is not None and not self.goes_on
 
     def order(self, sort_by: str) -> Order:
         """Return the order of the rows by one date."""
@@ -82,6 +87,24 @@ class WindowPages:
             self._windows.forget()
             return await self._page(selection, place, narrowing, terms, is_last=True)
 
+    async def whole(self, selection: TicketSelection, narrowing: Narrowing) -> FoundRows | None:
+        """Return the rows of all tickets that pass `narrowing`, as far as a window shows; None if there is no window.
+
+        Raises:
+            InvalidInputError: the filters cannot be computed here.
+            UpstreamError: the API failed.
+        """
+        try:
+            return await self._whole(selection, narrowing)
+        except MovedError:
+            self._windows.forget()
+            return await self._whole(selection, narrowing)
+
+    async def _whole(self, selection: TicketSelection, narrowing: Narrowing) -> FoundRows | None:
+        query = query_of(selection.filters, completed_id=self._completed) | {"sortBy": fetch_order(selection)}
+        window = await self._windows.window(query)
+        return None if window is None else await self._found(window, query, narrowing, None)
+
     async def _page(
         self,
         selection: TicketSelection,
@@ -101,7 +124,7 @@ class WindowPages:
             return page._replace(total=found.total, total_is_exact=False)
         return await _cut(found, selection, place, is_last=is_last)
 
-    async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> _Found:
+    async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> FoundRows:
         """Return the rows of a window that have all terms and pass all filters, and what the API itself finds."""
         rows: Sequence[Row] = window.rows
         notes, fetched_by = left_out_notes(window.left_out), str(query["sortBy"])
@@ -118,7 +141,7 @@ class WindowPages:
             notes = (*notes, window_notes.filtered_among(len(window.rows), fetched_by, names))
         is_computed = bool(names) or terms is not None
         total = None if may_lack and is_computed else len(rows)
-        return _Found(rows, fetched_by, window.tickets, may_lack and not is_computed, total, notes)
+        return FoundRows(rows, fetched_by, window.tickets, may_lack and not is_computed, total, notes)
 
     async def _searched(self, query: Query, pieces: Sequence[str]) -> tuple[Window | None, str]:
         """Return what the API finds for the first piece of which it shows all, else for the first, and the piece."""
@@ -154,7 +177,7 @@ class WindowPages:
         return Page(rows[:limit], len(rows) > limit, (note,))
 
 
-async def _cut(found: _Found, selection: TicketSelection, place: Place | None, *, is_last: bool) -> Page:
+async def _cut(found: FoundRows, selection: TicketSelection, place: Place | None, *, is_last: bool) -> Page:
     """Return one page of the rows that were found; if the last attempt cannot sort them, in the API's order.
 
     Raises:

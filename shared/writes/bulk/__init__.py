@@ -1,0 +1,1 @@
+"""Changes several tickets: previewed first, then done as previewed, one ticket after the other."""
