@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 
-from shared.mcp_tools.catalog import TOOLS
 from tests.processes import KEY, http_door
 from tests.renew import SNAPSHOT
 from tests.shared.given import TICKET
