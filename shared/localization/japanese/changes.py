@@ -36,7 +36,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "response": "対応内容",
     "external id": "外部ID",
     "remarks": "備考",
-    "received": "受付",
+    "received": "新規受付",
     "(empty)": "（空）",
     "an unnamed user": "名前のないユーザー",
     "{field}: {before} → {after}": "{field}: {before} → {after}",

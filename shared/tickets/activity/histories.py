@@ -16,7 +16,7 @@ from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
 from shared.localization import localized
-from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading, oldest_received
+from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading, oldest_first
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import HistoryEntry, parse_many
@@ -64,7 +64,7 @@ class Histories:
             return FoundEntries(kept, cursor, notes=tuple(notes))
         at = await self._system.calendar.time()
         received = [row for row in found.rows if _was_received(row, request, at)]
-        return FoundEntries(kept, cursor, oldest_received(received), len(received), tuple(notes))
+        return FoundEntries(kept, cursor, oldest_first(received), len(received), tuple(notes))
 
     async def _open_first(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows in the order in which their histories are read."""

@@ -164,7 +164,7 @@ async def test_what_cannot_be_counted_is_refused(either: World) -> None:
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from must not be after to"),
         ({"open": True, "statusId": "stat4"}, "statusId: "),
         ({"mine": True}, "mine: your user in the ticket system is not known"),
-        ({"accountId": "nobody there"}, "accountId: no such id or name"),
+        ({"accountId": "No One"}, "accountId: no such id or name"),
     ):
         text, error = await either.refused("get_ticket_report", **arguments)
         assert said in text
