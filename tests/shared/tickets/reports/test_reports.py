@@ -123,6 +123,11 @@ async def test_the_numbers_are_those_of_the_tickets(either: World) -> None:
         assert_counted(found, tickets, ["category"], first, last)
         assert found["period"] == f"{first or '..'}/{last or '..'}"
         assert min(found["totals"]["received"], found["totals"]["completed"]) > 0
+    await either.api.put(
+        "/tickets/TCK-0005", {"updatedById": "user1", "completionDate": "2026-11-22", "statusId": "stat2"}
+    )
+    found = await either.done("get_ticket_report", statusId="stat2", **period)
+    assert found["totals"]["completed"] == 0
     found = await either.done("get_ticket_report", open=True, **period)
     assert "completed" not in found["totals"]
     assert found["totals"]["received"] > 0
