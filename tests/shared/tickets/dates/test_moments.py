@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tickets.dates.moments import A_DAY, A_MOMENT, MAX_LENGTH, AmbiguousError, read_day, read_minute
+from shared.tickets.dates.moments import A_DAY, A_MOMENT, MAX_LENGTH, AmbiguousError, read_day, read_minute, read_until
 from shared.tickets.dates.relative_days import relative_days
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.dates.written_days import WEEKDAYS
@@ -282,3 +282,16 @@ def test_every_distance_is_counted_in_both_directions() -> None:
     assert [str(day) for day in days.values()] == [
         "2026-11-28", "2026-11-22", "2026-11-28", "2026-11-22", "2026-12-25", "2025-11-25",
     ]  # fmt: skip
+
+
+def test_a_day_or_a_minute_that_ends_a_period_belongs_to_it() -> None:
+    for text, ends in (
+        ("2026-11-22", "2026-11-22T14:59:59.999Z"),
+        ("yesterday", "2026-11-24T14:59:59.999Z"),
+        ("2026-11-22 09:30", "2026-11-22T00:30:59.999Z"),
+        ("now", "2026-11-25T13:35:59.999Z"),
+    ):
+        assert read_until(text, AT).text == ends
+    for text in ("03/04/2026", "soon", ""):
+        with pytest.raises(ValueError, match=r"ambiguous|must be a moment"):
+            read_until(text, AT)
