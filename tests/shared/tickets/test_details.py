@@ -1,12 +1,12 @@
 """One ticket: its history by page and since a moment, its long texts by part (cases T20, T4), over both ticket APIs."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from shared.localization import in_language
 from tests.kills import kills
 from tests.shared.given import TICKET, World, responses, text_of, world
 from tests.shared.tickets.test_parts import bare
@@ -235,12 +235,12 @@ async def test_the_parts_without_their_marks_can_be_written_back(here: World) ->
 
 async def test_where_a_detail_is_it_says_in_japanese_too(here: World) -> None:
     one = await ticket(here, *map(str, range(21)), description="a" * 15_000)
+    japanese = replace(here, language="ja")
 
-    with in_language("ja"):
-        first = await here.call("get_ticket_detail", ticketId=one)
-        before = (first.structured_content or {})["nextBefore"]
-        second = await here.call("get_ticket_detail", ticketId=one, before=before, since="-3d")
-        text, _ = await here.refused("get_ticket_detail", ticketId=one, before="nothing")
+    first = await japanese.call("get_ticket_detail", ticketId=one)
+    before = (first.structured_content or {})["nextBefore"]
+    second = await japanese.call("get_ticket_detail", ticketId=one, before=before, since="-3d")
+    text, _ = await japanese.refused("get_ticket_detail", ticketId=one, before="nothing")
 
     assert f"履歴(21件中、最新の20件。before: {before} で古い履歴を表示):" in text_of(first)
     assert "2部分中の1番目です。" in text_of(first)
