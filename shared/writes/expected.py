@@ -64,8 +64,8 @@ def changed_error(ticket_id: str, new: Sequence[HistoryEntry]) -> TicketChangedE
         ticket=one_line(ticket_id),
         said=what_changed(new),
     )
-    newest = localized("The newest history entry is {newest}.", newest=new[-1].id) if new else ""
-    return TicketChangedError(f"{said} {newest}".rstrip())
+    newest = [localized("The newest history entry is {newest}.", newest=new[-1].id)] if new else []
+    return TicketChangedError(localized(" ").join([said, *newest]))
 
 
 def what_changed(new: Sequence[HistoryEntry]) -> str:
@@ -75,7 +75,7 @@ def what_changed(new: Sequence[HistoryEntry]) -> str:
     said = [sentence for entry in new[:MAX_SAID] for sentence in done_meanwhile(entry) or [_empty(entry)]]
     if len(new) > MAX_SAID:
         said.append(localized("There are {count} more entries.", count=len(new) - MAX_SAID))
-    return " ".join(said)
+    return localized(" ").join(said)
 
 
 def only_checked_before() -> str:

@@ -80,7 +80,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "This ticket API cannot compare as it writes: that nothing had changed was checked just before the write.":
         "このチケット API は書き込みと同時に照合できないため、変更がないことを書き込みの直前に確認しました。",
     "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still right.":
-        "チケット {ticket} は変更されています。{said} 今回の呼び出しでは何も変更されていません。"
+        "チケット {ticket} は変更されています。{said}今回の呼び出しでは何も変更されていません。"
         "内容が今も適切な場合に限り、繰り返してください。",
     "The newest history entry is {newest}.": "最新の履歴項目は {newest} です。",
     "By whom could not be read.": "誰が変更したかは読み取れませんでした。",

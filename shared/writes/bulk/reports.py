@@ -173,4 +173,4 @@ def _shared_notes(ended: Sequence[Ended]) -> dict[str, str]:
 
 
 def _why(ended: Ended, shared: Collection[str]) -> str | None:
-    return cut(" ".join(note for note in ended.notes if note not in shared), MAX_WHY) or None
+    return cut(localized(" ").join(note for note in ended.notes if note not in shared), MAX_WHY) or None
