@@ -32,7 +32,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "response": "対応内容",
     "external id": "管理番号",
     "remarks": "備考",
-    "received": "受付",
+    "received": "新規受付",
     "{field}: {before} → {after}": "{field}: {before} → {after}",
     "{field}: {before} → {after} characters": "{field}: {before} → {after}文字",
     "{field}: changed and changed back": "{field}: 変更後、元に戻されました",

@@ -10,8 +10,12 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Tickets: {count}, open {open}, overdue {overdue}.": "チケット{count}件、未完了{open}件、期限超過{overdue}件。",
     "Oldest open: {moment}.": "最も古い未完了: {moment}。",
     "Average age: {days} days.": "平均経過日数: {days}日。",
-    "{period}: received {number}.": "{period}: 受付{number}件。",
-    "{period}: received {received}, completed {completed}.": "{period}: 受付{received}件、完了{completed}件。",
+    "received {number}.": "受付{number}件。",
+    "completed {number}.": "完了{number}件。",
+    "received {received}, completed {completed}.": "受付{received}件、完了{completed}件。",
+    "Not known of {period}: {columns}. It begins before the {number} tickets that this ticket API returns at once.": (
+        "{period}の{columns}は不明です。このチケット API が一度に返す{number}件より前に始まるためです。"
+    ),
     "Week from": "週の初日",
     "Count": "件数",
     "Open": "未完了",

@@ -70,8 +70,8 @@ class TicketReportInput(_InPeriod):
     ends = ("from", "to")
 
     group_by: Groups = Field(
-        "status",
-        validate_default=True,
+        ("status",),
+        json_schema_extra={"default": "status"},
         description="One or two of status, category, person, account, channel, week (of reception).",
     )
     from_: ShownDate | None = Field(

@@ -55,18 +55,18 @@ def _totals(total: ReportTotals, period: str | None) -> str:
         said.append(localized("Oldest open: {moment}.", moment=inline(total.oldest_open)))
     if total.average_open_days is not None:
         said.append(localized("Average age: {days} days.", days=f"{total.average_open_days:g}"))
-    if period is not None and total.completed is None:
-        said.append(localized("{period}: received {number}.", period=period, number=total.received))
-    elif period is not None:
-        said.append(
-            localized(
-                "{period}: received {received}, completed {completed}.",
-                period=period,
-                received=total.received,
-                completed=total.completed,
-            )
-        )
+    if period is not None and (counted := _in_period(total.received, total.completed)):
+        said.append(f"{period}: {counted}")
     return localized(" ").join(said)
+
+
+def _in_period(received: int | None, completed: int | None) -> str:
+    """Return what was counted in a period; empty if nothing could be."""
+    if received is not None and completed is not None:
+        return localized("received {received}, completed {completed}.", received=received, completed=completed)
+    if received is not None:
+        return localized("received {number}.", number=received)
+    return "" if completed is None else localized("completed {number}.", number=completed)
 
 
 def ticket_changes(changes: TicketChanges) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.api_client import APIClient
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError
-from shared.tickets.activity.entries import MOST_RECEIVED, ChangeRequest, FoundEntries, TicketEntry, leading
+from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.models import HistoryEntry, Shape, Visible, parse_many, parse_one
 from shared.tickets.paging.cursor import not_a_cursor
@@ -69,7 +69,7 @@ class ChangeFeed:
             "accountId": request.account_id,
             "showCompleted": True,
             "sortOrder": "asc",
-            "limit": MOST_RECEIVED,
+            "limit": _PAGE,
             "envelope": True,
         }
         response = await self._api.get("/tickets", params={name: one for name, one in query.items() if one is not None})

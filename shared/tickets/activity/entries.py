@@ -11,7 +11,7 @@ from shared.tickets.sorting import Row, id_key
 MOST_TICKETS: Final = 30
 """Changed tickets on one page."""
 MOST_RECEIVED: Final = 15
-"""New tickets on one page."""
+"""New tickets without a change on one page."""
 
 
 class ChangeRequest(NamedTuple):
@@ -54,7 +54,7 @@ class FoundEntries(NamedTuple):
     entries: list[TicketEntry]
     next_cursor: str | None = None
     received: tuple[Row, ...] = ()
-    """The first of them, the oldest first."""
+    """The first of them, the oldest first: at least as many as a page shows."""
     received_total: int | None = None
     """How many there are; None if they were not looked for."""
     notes: tuple[str, ...] = ()
@@ -80,7 +80,6 @@ def leading(entries: Iterable[TicketEntry]) -> tuple[list[TicketEntry], bool]:
     return kept, False
 
 
-def oldest_received(rows: Iterable[Row]) -> tuple[Row, ...]:
-    """Return the first tickets by reception, as many as a page has."""
-    ordered = sorted(rows, key=lambda row: (str(row.get("receptionDateTime")), id_key(row)))
-    return tuple(ordered[:MOST_RECEIVED])
+def oldest_first(rows: Iterable[Row]) -> tuple[Row, ...]:
+    """Return tickets in the order of their reception."""
+    return tuple(sorted(rows, key=lambda row: (str(row.get("receptionDateTime")), id_key(row))))

@@ -6,6 +6,7 @@ first, the newest first. A cursor names the moment and the id of the last entry.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -16,12 +17,13 @@ from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
 from shared.localization import localized
-from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading, oldest_received
+from shared.tickets.activity.entries import ChangeRequest, FoundEntries, TicketEntry, leading, oldest_first
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import HistoryEntry, parse_many
 from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.paging.single_tickets import AT_ONCE, READ_S, moment_of
+from shared.tickets.paging.window_pages import FoundRows
 from shared.tickets.selection import TicketFilters
 from shared.tickets.sorting import Row, id_key
 from shared.tickets.statuses import completed_ids
@@ -51,7 +53,7 @@ class Histories:
         found = await self._system.pages.whole(filters)
         if found is None:
             raise _no_window()
-        rows = await self._open_first(found.rows)
+        rows = await self._open_first([*found.rows, *await self._older_open(found, filters)])
         reading = _Reading(self._system.api, request)
         await reading.read(rows[:MOST_READ])
         notes = [*found.notes, *left_out_notes(reading.left_out)]
@@ -64,7 +66,15 @@ class Histories:
             return FoundEntries(kept, cursor, notes=tuple(notes))
         at = await self._system.calendar.time()
         received = [row for row in found.rows if _was_received(row, request, at)]
-        return FoundEntries(kept, cursor, oldest_received(received), len(received), tuple(notes))
+        return FoundEntries(kept, cursor, oldest_first(received), len(received), tuple(notes))
+
+    async def _older_open(self, found: FoundRows, filters: TicketFilters) -> Sequence[Row]:
+        """Return the open tickets that a window of all tickets does not reach."""
+        if found.are_all:
+            return ()
+        known = {row["ticketId"] for row in found.rows}
+        open_ = await self._system.pages.whole(replace(filters, completed=False))
+        return [row for row in (open_.rows if open_ is not None else ()) if row["ticketId"] not in known]
 
     async def _open_first(self, rows: Sequence[Row]) -> list[Row]:
         """Return the rows in the order in which their histories are read."""

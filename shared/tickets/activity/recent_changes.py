@@ -8,7 +8,7 @@ from shared.localization import localized
 from shared.mcp_tools.inputs import TicketChangesInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.activity.change_feed import ChangeFeed
-from shared.tickets.activity.entries import ChangeReader, ChangeRequest, FoundEntries
+from shared.tickets.activity.entries import ChangeReader, ChangeRequest
 from shared.tickets.activity.histories import Histories
 from shared.tickets.activity.net_changes import Names, most_active
 from shared.tickets.activity.one_ticket import entries_of
@@ -57,7 +57,7 @@ class RecentChanges:
             received_tickets=found.received_total,
             by=most_active([one.entry for one in found.entries], names) or None,
             next_cursor=found.next_cursor,
-            notes=(*checked.notes, *found.notes, *_more_received(found)),
+            notes=(*checked.notes, *found.notes, *_more_received((found.received_total or 0) - table.received)),
         )
 
 
@@ -73,9 +73,8 @@ def _request(values: Mapping[str, Any]) -> ChangeRequest:
     )
 
 
-def _more_received(found: FoundEntries) -> tuple[str, ...]:
+def _more_received(more: int) -> tuple[str, ...]:
     """Say how many tickets were received that have no row."""
-    more = (found.received_total or 0) - len(found.received)
     if more <= 0:
         return ()
     return (

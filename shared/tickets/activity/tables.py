@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from shared.localization import localized
-from shared.tickets.activity.entries import FoundEntries, TicketEntry
+from shared.tickets.activity.entries import MOST_RECEIVED, FoundEntries, TicketEntry
 from shared.tickets.activity.net_changes import Names, authors_of, changes_of
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import HistoryEntry
@@ -22,6 +22,8 @@ class ChangeTable(NamedTuple):
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    received: int = 0
+    """How many of the rows are of tickets received in this time."""
 
 
 class ChangeTables:
@@ -42,8 +44,9 @@ class ChangeTables:
             by_ticket[one.ticket_id] = [*by_ticket.pop(one.ticket_id, ()), one]
         received = {str(row["ticketId"]): row for row in found.received}
         changed = [self._ticket_row(entries, is_new=ticket in received) for ticket, entries in by_ticket.items()]
-        new = [self._received_row(row) for ticket, row in received.items() if ticket not in by_ticket]
-        return ChangeTable(_OF_TICKETS, (*changed, *new))
+        new = [row for ticket, row in received.items() if ticket not in by_ticket][:MOST_RECEIVED]
+        rows = (*changed, *map(self._received_row, new))
+        return ChangeTable(_OF_TICKETS, rows, received=len(received.keys() & by_ticket.keys()) + len(new))
 
     def _ticket_row(self, entries: Sequence[TicketEntry], *, is_new: bool) -> tuple[Cell, ...]:
         own = [one.entry for one in entries]

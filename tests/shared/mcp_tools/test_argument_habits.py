@@ -111,7 +111,7 @@ REQUIRED: Final = [
 
 
 def needed_by(spec: ToolSpec) -> dict[str, Any]:
-    known = TICKET | {"ticketId": "TCK-0001", "comment": "A comment."}
+    known = TICKET | {"ticketId": "TCK-0001", "comment": "A comment.", "since": "2026-11-01"}
     return {
         str(info.alias): known[str(info.alias)] for info in spec.input_model.model_fields.values() if info.is_required()
     }

@@ -81,7 +81,11 @@ async def test_new_tickets_are_shown_with_what_changed(either: World) -> None:
     received = [one["ticketId"] for one in await tickets_of(either) if one["receptionDateTime"] >= "2026-11-24"]
     new = [row["ticketId"] for row in rows_of(shown) if (row.get("changes") or "").startswith("received")]
     assert shown["receivedTickets"] == len(received)
-    assert sorted(new) == sorted(received)[: entries.MOST_RECEIVED]
+    assert {*new} <= {*received}
+    without = [row for row in rows_of(shown) if "by" not in row]
+    more = f"More tickets were received in this time: {len(received) - len(new)}. "
+    assert len(without) == entries.MOST_RECEIVED or len(new) == len(received)
+    assert any(more in note for note in shown.get("notes", ())) is (len(new) < len(received))
     by_person = await either.done("get_ticket_changes", since="2026-11-24", userId="user1")
     assert "receivedTickets" not in by_person
 
@@ -152,7 +156,7 @@ async def test_what_cannot_be_read_is_refused(either: World) -> None:
         ({"since": "2026-11-29", "until": "2026-11-28"}, "since must not be after until"),
         ({"since": "soon"}, "since: must be a moment"),
         ({}, "since: is missing"),
-        ({"since": "today", "userId": "nobody there"}, "userId: no such id or name"),
+        ({"since": "today", "userId": "No One"}, "userId: no such id or name"),
         ({"since": "today", "ticketId": "TCK-9999"}, "There is no ticket TCK-9999"),
     ):
         text, error = await either.refused("get_ticket_changes", **arguments)

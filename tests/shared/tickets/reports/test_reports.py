@@ -123,6 +123,11 @@ async def test_the_numbers_are_those_of_the_tickets(either: World) -> None:
         assert_counted(found, tickets, ["category"], first, last)
         assert found["period"] == f"{first or '..'}/{last or '..'}"
         assert min(found["totals"]["received"], found["totals"]["completed"]) > 0
+    await either.api.put(
+        "/tickets/TCK-0005", {"updatedById": "user1", "completionDate": "2026-11-22", "statusId": "stat2"}
+    )
+    found = await either.done("get_ticket_report", statusId="stat2", **period)
+    assert found["totals"]["completed"] == 0
     found = await either.done("get_ticket_report", open=True, **period)
     assert "completed" not in found["totals"]
     assert found["totals"]["received"] > 0
@@ -164,7 +169,7 @@ async def test_what_cannot_be_counted_is_refused(either: World) -> None:
         ({"from": "2026-11-02", "to": "2026-11-01"}, "from must not be after to"),
         ({"open": True, "statusId": "stat4"}, "statusId: "),
         ({"mine": True}, "mine: your user in the ticket system is not known"),
-        ({"accountId": "nobody there"}, "accountId: no such id or name"),
+        ({"accountId": "No One"}, "accountId: no such id or name"),
     ):
         text, error = await either.refused("get_ticket_report", **arguments)
         assert said in text

@@ -43,6 +43,18 @@ async def test_of_more_than_a_window_the_open_ones_are_counted(existing: World, 
     ]
 
 
+async def test_a_period_beyond_the_window_is_not_counted_as_zero(existing: World, model: Api) -> None:
+    result = await existing.call("get_ticket_report", **{"from": "2026-05-01", "to": "2026-05-10"})
+
+    found = result.structured_content or {}
+    assert {"received", "completed"}.isdisjoint({*found["columns"], *found["totals"]})
+    assert found["notes"][-1] == (
+        "Not known of 2026-05-01/2026-05-10: Received, Completed. It begins before the 2,000 tickets that this ticket "
+        "API returns at once."
+    )
+    assert sum(one["receptionDateTime"] < "2026-05-11" for one in model.tickets.values()) > 0
+
+
 async def test_more_open_ones_than_a_window_are_counted_in_part_and_that_is_said(existing: World, model: Api) -> None:
     for ticket in model.tickets.values():
         ticket |= {"statusId": "stat1", "statusName": "Open", "completionDate": None}
