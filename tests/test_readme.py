@@ -80,7 +80,7 @@ async def test_the_typescript_snippet_prints_a_ticket(address: str, node_modules
     program = tmp_path / "example.mjs"
     program.write_text(snippet("js", "StreamableHTTPClientTransport").replace(SHOWN, address), encoding="utf-8")
     done = await node(str(program))
-    assert done.stdout.startswith("# Ticket TCK-0001"), done.stderr
+    assert done.stdout.startswith("**TCK-0001** "), done.stderr
 
 
 async def test_the_inspector_command_prints_tickets(address: str, node_modules: Path, tmp_path: Path) -> None:

@@ -276,7 +276,10 @@ async def values_of(client: Client) -> dict[str, Any]:
         for name, tool in REFERENCES.items()
     }
     marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
+    entries = (await done(client, "get_ticket_detail", {"ticketId": "TCK-0001"}))["history"]
     return {
+        "before": entries[0]["id"] if entries else "1",
+        "part": 1,
         **new_ticket("b"),  # what a caller writes belongs to the caller
         **ids,
         "ticketId": marked[0]["ticketId"],

@@ -31,7 +31,8 @@ If a tool is missing from your list, you lack the permission for it; an administ
 
 Arguments that end in `Id` take an id (`user1`, `stat2`). An exact name also works if it is unique; the result then \
 says which id was used. If several share a name, the error lists them: ask the person which one is meant, do not \
-guess. `me` is your own user, where this server knows it. List rows show names only; get_ticket_detail shows ids too.
+guess. `me` is your own user, where this server knows it. List rows show names only; get_ticket_detail shows the ids \
+of people and accounts too.
 
 ## Formats
 

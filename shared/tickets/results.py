@@ -203,17 +203,16 @@ def shortened_ticket(ticket: Ticket) -> Ticket:
 
 
 def created_ticket(ticket: Ticket) -> Ticket:
-    """Return a new `ticket` without what its caller gave and the ticket holds.
+    """Return a new `ticket` without what its caller gave and need not see again.
 
-    That is its long texts, ids of master data beside their names, and the category beside its detail.
+    That is its long texts, its category, and ids of master data beside their names.
     """
     summary = None if ticket.summary is None else cut(ticket.summary, MAX_ECHO)
     left_out = {"description": None, "response_details": None, "remarks": None, "has_defect": ticket.has_defect or None}
-    for name in ("status", "category", "category_detail", "request_channel", "response_category"):
+    left_out |= dict.fromkeys(("category_id", "category_name", "category_detail_id", "category_detail_name"))
+    for name in ("status", "request_channel", "response_category"):
         if getattr(ticket, f"{name}_name"):
             left_out[f"{name}_id"] = None
-    if ticket.category_detail_name:
-        left_out["category_name"] = None
     return shortened_ticket(ticket).model_copy(update={"summary": summary, **left_out})
 
 

@@ -7,12 +7,13 @@ from typing import Final
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "History{since} ({which}{more})": "履歴{since}({which}{more})",
     " since {since}": "、{since} 以降",
-    "{shown} older ones of {total}": "{total}件中、古いほうの{shown}件",
+    "{shown} older of {total}": "{total}件中、古いほうの{shown}件",
     "the newest {shown} of {total}": "{total}件中、最新の{shown}件",
     "; before: {entry} shows older ones": "。before: {entry} で古い履歴を表示",
     "There are no older history entries; there are {total}.": "これより古い履歴はありません。全部で{total}件です。",
     "No history since {since}.": "{since} 以降の履歴はありません。",
     "No history.": "履歴はありません。",
+    "public": "公開",
     "Part {part} of {parts}, the last.": "{parts}部分中の{part}番目(最後)です。",
     "Part {part} of {parts}; part: {following} shows what follows in the texts that are cut.": (
         "{parts}部分中の{part}番目です。part: {following} で、途中で切れているテキストの続きを表示します。"

@@ -139,7 +139,7 @@ def _heading(detail: results.TicketDetail) -> str:
     shown, total = len(detail.history), detail.history_total
     since = "" if detail.since is None else localized(" since {since}", since=inline(detail.since))
     if detail.is_older:
-        which = localized("{shown} older ones of {total}", shown=shown, total=total)
+        which = localized("{shown} older of {total}", shown=shown, total=total)
     elif shown < total:
         which = localized("the newest {shown} of {total}", shown=shown, total=total)
     else:
@@ -150,13 +150,14 @@ def _heading(detail: results.TicketDetail) -> str:
 
 
 def history_entry(entry: HistoryEntry, people: People) -> str:
-    """Render one entry: id, time, user, what changed, comment."""
+    """Render one entry: id, time, user, whether its comment is public, what changed, comment."""
     who = people.named(entry.user_name, entry.user_id) or localized("an unnamed user")
     changed = [
         (one.field_name, change(one.field_name, one.old_value, one.new_value)) for one in entry.changed_fields or ()
     ]
     head = " ".join(filter(None, (f"#{inline(entry.id)}", text(entry.timestamp), who)))
-    brief = beside(head, *(said for field, said in changed if field in _BRIEF))
+    public = localized("public") if entry.visibility == "public" else None
+    brief = beside(head, public, *(said for field, said in changed if field in _BRIEF))
     typed = [f"\n  - {said}" for field, said in changed if field not in _BRIEF]
     comment = f"\n{quote(entry.comment)}" if entry.comment and entry.comment.strip() else ""
     return f"- {brief}{''.join(typed)}{comment}"

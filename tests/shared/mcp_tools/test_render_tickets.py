@@ -94,9 +94,9 @@ def test_text_that_users_type_stands_on_a_line_of_its_own() -> None:
         (
             2,
             {"total": 9, "is_older": True, "next_before": "7"},
-            "History (2 older ones of 9; before: 7 shows older ones):",
+            "History (2 older of 9; before: 7 shows older ones):",
         ),
-        (2, {"total": 9, "is_older": True}, "History (2 older ones of 9):"),
+        (2, {"total": 9, "is_older": True}, "History (2 older of 9):"),
         (0, {"total": 9, "is_older": True}, "There are no older history entries; there are 9."),
         (1, {"since": "2026-11-23 00:00"}, "History since 2026-11-23 00:00 (1):"),
         (0, {"since": "2026-11-23 00:00"}, "No history since 2026-11-23 00:00."),
@@ -120,6 +120,12 @@ def test_an_entry_without_a_name_or_a_time_still_reads() -> None:
     entry = HistoryEntry(id="1", changed_fields=(ChangedField(field_name="statusId", old_value="stat1"),))
 
     assert shown(Ticket(id="T"), entry).endswith("\n- #1 an unnamed user; Status: stat1 → (empty)")
+
+
+def test_a_public_comment_says_that_it_is() -> None:
+    entries = [HistoryEntry(id=one, user_name="Hana", comment="c", visibility=one) for one in ("public", "internal")]
+
+    assert shown(Ticket(id="T"), *entries).endswith("\n- #public Hana; public\n> c\n- #internal Hana\n> c")
 
 
 def test_attachments_show_their_addresses_without_becoming_links() -> None:
