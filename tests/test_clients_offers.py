@@ -43,7 +43,7 @@ def check(seen: dict[str, Any]) -> None:
     assert seen["prompt"].startswith("チケットをエスカレーションしてください。")
     assert '`get_ticket_detail {"ticketId": "TCK-0041"}`' in seen["prompt"]
     assert seen["templates"] == [spec.uri_template for spec in TEMPLATES]
-    assert seen["ticket"].startswith("# Ticket TCK-0041")
+    assert seen["ticket"].startswith("**TCK-0041** ")
     assert "| stat1 | New | no |" in seen["list"]
     assert seen["people"] == ["user3 (Tomas Okoro)"]
     assert {"TCK-0040", "TCK-0041", "TCK-0049"} <= {*seen["tickets"]}
@@ -142,4 +142,4 @@ async def test_the_inspector_reads_all_that_it_can(
     assert [one["name"] for one in prompts["prompts"]] == [spec.name for spec in PROMPTS]
     assert given["messages"][0]["content"]["text"].startswith("チケットをエスカレーションしてください。")
     assert [one["uriTemplate"] for one in templates["resourceTemplates"]] == [spec.uri_template for spec in TEMPLATES]
-    assert ticket["contents"][0]["text"].startswith("# Ticket TCK-0041")
+    assert ticket["contents"][0]["text"].startswith("**TCK-0041** ")

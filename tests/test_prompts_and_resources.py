@@ -86,7 +86,7 @@ async def test_every_wire_serves_prompts_resources_and_completion_or_says_why_no
     assert given["messages"][0]["content"]["text"].startswith("チケットの依頼者への返信を下書きしてください。")
     assert '`get_ticket_detail {"ticketId": "TCK-0041"}`' in given["messages"][0]["content"]["text"]
     assert [one["uriTemplate"] for one in templates] == ["ticket://{id}", "tickets://master/{kind}"]
-    assert ticket["contents"][0]["text"].startswith("# Ticket TCK-0041")
+    assert ticket["contents"][0]["text"].startswith("**TCK-0041** ")
     assert "| stat1 | New | no |" in statuses["contents"][0]["text"]
     assert person["completion"]["values"] == ["user3 (Tomas Okoro)"]
     assert "TCK-0041" in number["completion"]["values"]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from shared.concurrency import gather_all
+from shared.errors import InvalidInputError, NotFoundError
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.inputs import TicketListInput
 from shared.tickets.acting_user import ToolCall
@@ -11,6 +13,8 @@ from shared.tickets.folding import fold
 from shared.tickets.listing.ticket_list import TicketList
 from shared.tickets.master_lists import MasterList
 from shared.tickets.names import each_label, matching
+from shared.tickets.reading import read_ticket
+from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 
 MAX_CHOICES: Final = 100
@@ -32,7 +36,8 @@ class Choices(NamedTuple):
 
     values: Sequence[Any]
     total: int | None
-    has_more: bool
+    has_more: bool | None
+    """None if it is not known."""
 
 
 NO_CHOICES: Final = Choices((), 0, has_more=False)
@@ -54,7 +59,7 @@ class ChoiceFinder:
         return Choices(each_label(found[:MAX_CHOICES]), len(found), len(found) > MAX_CHOICES)
 
     async def tickets(self, typed: str, reading: Reading, call: ToolCall) -> Choices:
-        """Return the newest tickets whose id begins as `typed`, or that a search for it finds.
+        """Return the ticket with the id `typed`, then the newest whose id begins so, or that a search for it finds.
 
         Raises:
             UpstreamError: the API failed.
@@ -66,9 +71,22 @@ class ChoiceFinder:
         words = is_id[1] if is_id else begins
         given: dict[str, Any] = {"limit": MAX_CHOICES, "fields": ["ticketId", "summary"]}
         query = TicketListInput.read(given | ({"searchQuery": words} if words else {}), reading)
-        page = await self._tickets.page(query, call)
+        exact, page = await gather_all(self._exact(typed if is_id and words else ""), self._tickets.page(query, call))
         found = [TicketChoice(str(row[0]), str(row[1] or "")) for row in page.rows]
         if is_id and not begins.isdigit():
             found = [one for one in found if fold(one.id).startswith(begins)]
-        total = page.total if len(found) == len(page.rows) and page.more_than_total is None else None
-        return Choices(found, total, page.has_more)
+        is_whole = len(found) == len(page.rows) and page.more_than_total is None
+        values = [*exact, *(one for one in found if one.id not in {other.id for other in exact})]
+        return Choices(
+            values[:MAX_CHOICES],
+            page.total if is_whole and len(values) == len(found) else None,
+            page.has_more or (None if page.total is None else len(values) > MAX_CHOICES),
+        )
+
+    async def _exact(self, typed: str) -> Sequence[TicketChoice]:
+        """Return the ticket with the id that was typed, which the search may not reach: it may be an old one."""
+        try:
+            ticket, _ = await read_named(read_ticket, self._system.api, typed) if typed else (None, None)
+        except (NotFoundError, InvalidInputError):
+            return ()
+        return () if ticket is None else (TicketChoice(ticket.id, ticket.summary or ""),)

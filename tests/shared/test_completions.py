@@ -19,7 +19,6 @@ from structlog.testing import capture_logs
 from shared import completions
 from shared.mcp_prompts.catalog import PROMPTS
 from shared.mcp_resources.catalog import KINDS
-from tests.kills import kills
 from tests.shared.given import World, hangs, refuses, responses
 
 ESCALATION: Final = PromptReference(name="escalation")
@@ -61,6 +60,31 @@ async def test_an_id_is_completed_from_its_beginning(either: World, typed: str) 
 
     assert {f"TCK-000{digit}" for digit in range(1, 10)} <= {*values}
     assert typed == "tck-" or len(values) == 9
+
+
+@pytest.mark.parametrize("typed", ["TCK-0007", "tck-7", "7"])
+async def test_the_ticket_with_the_typed_id_is_offered_even_if_no_list_reaches_it(existing: World, typed: str) -> None:
+    existing.wire.when("GET", "/tickets", responses(json=[]), always=True)
+
+    found = await complete(existing, TICKET, "id", typed)
+
+    assert (found.values, found.total) == (["TCK-0007"], None)
+
+
+@pytest.mark.parametrize("typed", ["TCK-0007", "tck-7", "7"])
+async def test_the_ticket_with_the_typed_id_comes_first(either: World, typed: str) -> None:
+    assert (await complete(either, TICKET, "id", typed)).values[0] == "TCK-0007"
+
+
+async def test_among_more_tickets_than_are_looked_at_it_is_not_known_whether_there_are_more(existing: World) -> None:
+    rows = [{"ticketId": f"TCK-{9_999 - number}", "summary": "x"} for number in range(2_001)]
+    existing.wire.when("GET", "/tickets", responses(json=rows), always=True)
+
+    none = await complete(existing, TICKET, "id", "zeppelin")
+    many = await complete(existing, TICKET, "id", "")
+
+    assert (none.values, none.total, none.has_more) == ([], None, None)
+    assert (len(many.values), many.has_more) == (100, True)
 
 
 async def test_what_was_chosen_is_found_again(either: World) -> None:
@@ -108,7 +132,6 @@ async def test_kinds_are_offered(existing: World) -> None:
     assert (await complete(existing, MASTER, "kind", "CATEGORY")).values == ["category-details"]
 
 
-@kills("shared/tickets/choices.py", "each_label(found[:MAX_CHOICES])", "each_label(found)")
 async def test_at_most_a_hundred_values_are_offered(existing: World) -> None:
     people = [{"id": f"u{number}", "name": f"Ada {number}"} for number in range(250)]
     existing.wire.when("GET", "/tickets/master/users", responses(json=people), always=True)
