@@ -23,7 +23,6 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.client_habits import ClientHabits
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
-from shared.localization import Language
 from shared.markdown import inline
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
@@ -172,14 +171,12 @@ class World:
     """The principal of the calls; None, as over STDIO."""
     headers: Mapping[str, str] = field(default_factory=dict)
     habits: ClientHabits | None = None
-    language: Language | None = None
-    """The language that is set for every caller."""
 
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once because building it costs more than most calls."""
         tools = SingleToolsProvider(self.tools)
-        server = build_server(tools, counter=self.counter, trail=self.trail, habits=self.habits, language=self.language)
+        server = build_server(tools, counter=self.counter, trail=self.trail, habits=self.habits)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 

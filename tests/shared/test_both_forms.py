@@ -45,6 +45,8 @@ CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("get_users", {"limit": 2, "offset": 1}),
     ("get_ticket_detail", {"ticketId": "TCK-0001"}),
     ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("find_similar_tickets", {"ticketId": "TCK-0011"}),
+    ("find_similar_tickets", {"text": "Single sign-on, search, import, invoice | contract", "limit": 5}),
     ("get_ticket_report", {"groupBy": "account,status", "from": "2026-01-01"}),
     ("get_ticket_changes", {"since": "-40d", "until": "yesterday"}),
     ("get_ticket_changes", {"since": "-60d", "ticketId": "TCK-0030"}),
@@ -76,7 +78,7 @@ OURS: Final = words(
     "response category detail details channel external id in charge completed effort h defect received requestor "
     "account status description remarks attachments history before shows older ones days left due parent name e mail "
     "role summary cursor pages by offset may repeat or miss tickets while others come in oldest open average age days "
-    "since changes in from time"
+    "since changes in from time most similar"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 

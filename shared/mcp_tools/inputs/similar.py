@@ -1,8 +1,8 @@
 """The input of the tool that finds similar tickets."""
 
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
@@ -21,11 +21,3 @@ class SimilarTicketsInput(ToolInput):
     ticket_id: TicketId | None = Field(None, description="Instead of text.")
     account_id: Named | None = Field(None, description="Whose matter it is; their tickets come first.")
     limit: Annotated[int, Field(ge=1, le=MAX_SIMILAR), BeforeValidator(_LIMIT)] = 5
-
-    @model_validator(mode="after")
-    def _has_one_subject(self) -> Self:
-        if self.text is not None and self.ticket_id is not None:
-            raise ValueError(localized("text and ticketId exclude each other; give one of them"))
-        if self.text is None and self.ticket_id is None:
-            raise ValueError(localized("give text or ticketId"))
-        return self

@@ -29,10 +29,13 @@ class SimilarTicketFinder:
         """Return the most similar tickets, the most similar first.
 
         Raises:
-            InvalidInputError: a reference does not exist, or there is no word to look for.
+            InvalidInputError: not exactly one of text and ticketId is given; a reference does not exist; or there is no
+                word to look for.
             NotFoundError: there is no such ticket.
             UpstreamError: the API failed.
         """
+        if (query.text is None) is (query.ticket_id is None):
+            raise InvalidInputError.of([Problem("", localized("give either text or ticketId"))])
         checked = await check(self._system.master, query.given(), call)
         subject, own_id = await self._subject(query, checked)
         is_searched = all([await self._system.features.has(one) for one in (SEARCH_WORDS, TOTAL_COUNT)])

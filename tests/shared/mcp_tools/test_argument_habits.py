@@ -97,7 +97,7 @@ async def test_foreign_names_are_refused_when_their_row_is_off(existing: World) 
 
 # C12: empty values of optional arguments
 
-FREE: Final = frozenset({"searchQuery", "comment", "summary", "description"})
+FREE: Final = frozenset({"searchQuery", "text", "comment", "summary", "description"})
 MAY_BE_BLANK: Final = frozenset({"responseDetails", "externalTicketId", "remarks"})
 OPTIONAL: Final = [
     (spec, str(info.alias))

@@ -1,7 +1,6 @@
 """One ticket: its history by page and since a moment, its long texts by part (cases T20, T4), over both ticket APIs."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 

@@ -95,8 +95,8 @@ async def test_another_matter_is_not_listed_and_the_answer_says_what_was_looked_
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({}, "give text or ticketId."),
-        ({"text": "a", "ticketId": "TCK-0001"}, "text and ticketId exclude each other; give one of them."),
+        ({}, "give either text or ticketId."),
+        ({"text": "a", "ticketId": "TCK-0001"}, "give either text or ticketId."),
         ({"text": "?! 12"}, "text: has no word to look for; describe the matter in some words."),
         ({"ticketId": "TCK-9999"}, "There is no ticket TCK-9999; get_ticket_list finds ids."),
         ({"text": "printer", "accountId": "acc-none"}, "accountId: no such id or name. Allowed: "),
