@@ -262,9 +262,9 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
     "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
-    "completedTo": "2099-01-01", "cursor": "",
+    "completedTo": "2099-01-01", "cursor": "", "addEffortHours": 1.5, "where": None, "changes": None,
 })  # fmt: skip
-"""Arguments of a list that exclude others."""
+"""Arguments that exclude others."""
 
 
 async def values_of(client: Client) -> dict[str, Any]:
@@ -274,6 +274,11 @@ async def values_of(client: Client) -> dict[str, Any]:
         for name, tool in REFERENCES.items()
     }
     marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
+    several = {"ticketIds": [row["ticketId"] for row in marked], "change": ids | {"comment": "A comment"}}
+    several["change"] = {
+        name: value for name, value in several["change"].items() if name not in {"userId", "updatedById"}
+    }
+    several |= {"updatedById": "user1"}
     return {
         **new_ticket("b"),  # what a caller writes belongs to the caller
         **ids,
@@ -304,7 +309,13 @@ async def values_of(client: Client) -> dict[str, Any]:
         "role": "support",
         "query": "only",
         "fields": list(TICKET_COLUMNS),
+        "visibility": "public",
+        "ifUnchangedSince": "0",
+        **several,
+        "confirm": (await done(client, "update_tickets", several))["confirm"],
         **EXCLUSIVE,
+        "where": {"searchQuery": MARKS["a"]},
+        "changes": [several["change"] | {"ticketId": marked[0]["ticketId"]}],
         "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }
 
@@ -320,6 +331,8 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         alone = (references | EXCLUSIVE.keys()) & schema["properties"].keys()
         more = [needed | {name: values[name]} for name in sorted(alone - needed.keys())]
         unowned = everything | dict.fromkeys(references, "absent")
+        if spec.name == "update_tickets":
+            more += [{"where": values["where"], "change": values["change"]}, {"changes": values["changes"]}]
         made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 

@@ -20,7 +20,7 @@ from tests.shared.given import at_now
 
 ROWS: Final = 20
 ROW_TOKENS: Final = {"en": 40, "ja": 55}
-TOOLS_TOKENS: Final = 2_500
+TOOLS_TOKENS: Final = 3_500
 
 
 async def page(language: Literal["en", "ja"], folder: Path) -> tuple[str, str]:

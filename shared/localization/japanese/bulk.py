@@ -83,7 +83,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "チケット {ticket} は変更されています。{said} 今回の呼び出しでは何も変更していません。"
         "内容が今も適切な場合に限り、繰り返してください。",
     "The newest history entry is {newest}.": "最新の履歴項目は {newest} です。",
-    "By whom could not be read.": "誰が変更したかは読み取れませんでした。",
-    "There are {count} more entries.": "ほかに {count} 件の項目があります。",
+    "Who did this could not be read.": "誰が変更したかは読み取れませんでした。",
+    "Before that there are {count} more entries.": "それ以前にも {count} 件の項目があります。",
     "Meanwhile {who} added an entry without changes.": "その間に {who} が変更のない項目を追加しました。",
 })  # fmt: skip
