@@ -32,7 +32,7 @@ from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider, provider_label
 from shared.rate import Rate
-from shared.server import required_scope
+from shared.scopes import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService

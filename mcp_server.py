@@ -31,7 +31,7 @@ from shared.client_habits import ClientHabits
 from shared.config import StdioSettings, load, notes
 from shared.environment import SettingsError
 from shared.identity import Scope
-from shared.server import required_scope
+from shared.scopes import required_scope
 from shared.telemetry import configure_logging, get_logger
 from ticket_service import TicketService
 

@@ -22,6 +22,7 @@ from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
 from shared.http.hosts import may_carry_key
 from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
+from shared.localization import localized
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
@@ -121,7 +122,8 @@ class TicketService:
             habits=habits,
             request_state_keys=request_state_keys,
             read_only=settings.read_only,
-            whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
+            language=settings.language,
+            whose_tickets=partial(whose_tickets, settings) if says_whose_tickets else None,
         )
 
     @asynccontextmanager
@@ -179,13 +181,17 @@ class TicketService:
             key = key or (self._key if shares else None)  # the configured key is for no other address
         elif (shares and key is None) or (address, key) == (self._address, self._key):
             raise UpstreamNotSetError(
-                "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
-                "its address, or its own key for the ticket system of this server."
+                localized(
+                    "Your organisation has no ticket system of its own here. Nothing was changed; the operator must "
+                    "set its address, or its own key for the ticket system of this server."
+                )
             )
         if shares and key is not None and not may_carry_key(address, allow_private=self._settings.allow_private):
             raise UpstreamNotSetError(
-                "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
-                "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
+                localized(
+                    "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
+                    "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
+                )
             )
         return client(address, api_key=key, proxy=self._proxies.of(address))
 
@@ -194,17 +200,20 @@ def whose_tickets(settings: ToolSettings) -> str:
     """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
     if not settings.is_embedded:
         address = urlsplit(str(settings.api_base_url))
-        return f"These tickets are those of the ticket API at {address.netloc}."
+        return localized("These tickets are those of the ticket API at {host}.", host=address.netloc)
     url = resolve_url(settings.database_url.get_secret_value())
-    where = Path(str(url.database)) if url.host is None else f"{url.database} at {url.host}"
-    if isinstance(where, Path) and where.is_relative_to(CHECKOUT):
-        where = where.relative_to(CHECKOUT).as_posix()
+    if url.host is not None:
+        where = localized("{database} at {host}", database=url.database, host=url.host)
+    else:
+        path = Path(str(url.database))
+        where = path.relative_to(CHECKOUT).as_posix() if path.is_relative_to(CHECKOUT) else str(path)
     if settings.sample_data == "none":
-        return f"These tickets are in the database of this server itself ({where})."
-    here = "installation" if IS_INSTALLED else "checkout"
-    return (
-        f"These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
-        "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one."
+        return localized("These tickets are in the database of this server itself ({where}).", where=where)
+    return localized(
+        "These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
+        "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one.",
+        here=localized("installation" if IS_INSTALLED else "checkout"),
+        where=where,
     )
 
 

@@ -1,14 +1,10 @@
-"""What the server says of itself: nothing that it does not do, and nothing twice.
-
-The SDK declares prompts even if a server has no prompt. `prompts/list` goes on answering with an empty list, since
-clients ask for it whatever is declared.
-"""
+"""What the server says of itself: how long a client may keep it, and nothing twice."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from mcp.server import MCPServer, ServerRequestContext
+from mcp.server import ServerRequestContext
 from mcp.server.caching import CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp_types.methods import CACHEABLE_METHODS
@@ -21,23 +17,12 @@ CACHE_HINTS: Final[Mapping[Any, CacheHint]] = MappingProxyType({
 """A new version of the server, or a new role of the caller, is noticed after 5 minutes. Tools depend on the caller."""
 
 
-class Announcements:
-    """Middleware: corrects what `initialize`, `server/discover` and `tools/list` declare of `server`."""
-
-    def __init__(self, server: MCPServer[Any]) -> None:
-        self._server = server
-
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Serve one request."""
-        result = await call_next(ctx)
-        if not isinstance(result, dict):
-            return result
-        if "capabilities" in result and not await self._server.list_prompts():
-            kept = {name: value for name, value in result["capabilities"].items() if name != "prompts"}
-            return {**result, "capabilities": kept}
-        if ctx.method == "tools/list" and ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return {**result, "tools": [_titled_once(tool) for tool in result["tools"]]}
+async def titled_once(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: lists tools with one title each, as clients of 2026-07-28 read them."""
+    result = await call_next(ctx)
+    if ctx.method != "tools/list" or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return result
+    return {**result, "tools": [_titled_once(tool) for tool in result["tools"]]} if isinstance(result, dict) else result
 
 
 def _titled_once(tool: Mapping[str, Any]) -> Mapping[str, Any]:

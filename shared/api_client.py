@@ -33,7 +33,9 @@ from shared.errors import (
     UpstreamUnavailableError,
 )
 from shared.fair_queue import FairQueue, QueueFullError
+from shared.localization import localized
 from shared.telemetry import Counter, get_logger
+from shared.upstream.body_text import UnreadableBodyError
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
@@ -67,7 +69,7 @@ def segment(value: str) -> str:
         InvalidInputError: it cannot be a segment (empty, `.` or `..`, control characters, half a surrogate pair).
     """
     if value.strip(".") == "" or not value.isprintable():
-        raise InvalidInputError(f"{value!r} is not an id. Nothing was changed.")
+        raise InvalidInputError(localized("{value} is not an id. Nothing was changed.", value=repr(value)))
     return quote(value, safe="")
 
 
@@ -158,10 +160,13 @@ class APIClient:
         except TimeoutError:
             outcome = "deadline"
             log.warning("api_deadline_passed", deadline_s=self._deadline_s, **self._facts(method, path))
-            raise _unanswered(method, f"did not answer within {self._deadline_s:g} s") from None
+            late = localized("The ticket API did not answer within {seconds:g} s.", seconds=self._deadline_s)
+            raise _unanswered(method, late) from None
         except UnicodeEncodeError:  # JSON can encode half a surrogate pair, UTF-8 cannot
             outcome = InvalidInputError.kind
-            raise InvalidInputError("A text ends in the middle of a character. Nothing was changed.") from None
+            raise InvalidInputError(
+                localized("A text ends in the middle of a character. Nothing was changed.")
+            ) from None
         except (UpstreamError, InvalidInputError, NotFoundError, ConflictError) as error:
             outcome = error.kind
             raise
@@ -202,7 +207,7 @@ class APIClient:
             await self._queue.acquire(self._organisation, patience_s=self._deadline_s / 2)
         except (QueueFullError, TimeoutError):
             raise UpstreamBusyError(
-                "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
+                localized("Too many calls wait for the ticket API. Nothing was changed; try again in a moment.")
             ) from None
 
     async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
@@ -218,7 +223,7 @@ class APIClient:
                 **self._facts(method, path),
             )
 
-    async def _received(self, received: httpx2.Response) -> tuple[bytes, str]:
+    async def _received(self, received: httpx2.Response) -> tuple[bytes, UnreadableBodyError | None]:
         """Return the body, or nothing and why it could not be received."""
         body = bytearray()
         try:
@@ -226,10 +231,10 @@ class APIClient:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     log.error("api_answer_too_large", method=received.request.method, limit_bytes=MAX_BODY_BYTES)
-                    return b"", f"larger than {MAX_BODY_BYTES >> 20} MiB"
+                    return b"", UnreadableBodyError("larger than {size} MiB", size=MAX_BODY_BYTES >> 20)
         except httpx2.DecodingError:
-            return b"", "not compressed as declared"
-        return bytes(body), ""
+            return b"", UnreadableBodyError("not compressed as declared")
+        return bytes(body), None
 
     def _facts(self, method: str, path: str) -> dict[str, str]:
         """Return the fields of a request for a log line: where it goes, without the query."""
@@ -245,19 +250,23 @@ def _query_value(value: QueryValue) -> str | list[str]:
 
 def _unanswered(method: str, what: str) -> UpstreamError:
     if method == "GET":
-        return UpstreamUnavailableError(f"The ticket API {what}. Nothing was changed; try again in a moment.")
-    return OutcomeUnknownError(f"The ticket API {what}.")
+        return UpstreamUnavailableError(what + localized(" Nothing was changed; try again in a moment."))
+    return OutcomeUnknownError(what)
 
 
 def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
     if isinstance(error, httpx2.ProxyError):
         return UpstreamUnavailableError(
-            "The proxy did not connect to the ticket API. Nothing was changed; the operator must check HTTPS_PROXY, "
-            "HTTP_PROXY and NO_PROXY."
+            localized(
+                "The proxy did not connect to the ticket API. Nothing was changed; the operator must check "
+                "HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
+            )
         )
     if _proves_nothing_was_sent(error):
-        return UpstreamUnavailableError("The ticket API cannot be reached. Nothing was changed; try again in a moment.")
-    return _unanswered(method, "dropped the connection before it answered")
+        return UpstreamUnavailableError(
+            localized("The ticket API cannot be reached. Nothing was changed; try again in a moment.")
+        )
+    return _unanswered(method, localized("The ticket API dropped the connection before it answered."))
 
 
 def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:

@@ -13,6 +13,8 @@ from collections.abc import Collection
 from functools import cache
 from typing import Final
 
+from shared.localization import localized
+
 MAX_NAMES: Final = 100
 """Names in one object: arguments of a call, fields of an attachment."""
 MAX_ITEMS: Final = 100
@@ -63,7 +65,7 @@ def excess(arguments: object) -> str | None:
         inside = _inside(value)
         seen += len(inside)
         if seen > MAX_VALUES:
-            return f"more than {MAX_VALUES:,} values"
+            return localized("more than {most:,} values", most=MAX_VALUES)
         waiting.extend((one, depth + 1) for one in inside)
     return None
 
@@ -79,13 +81,17 @@ def _excess_of(value: object, depth: int) -> str | None:
     """Return the bound that one value exceeds, without checking the values inside it."""
     match value:
         case dict() | list() if depth > MAX_DEPTH:
-            return f"values nested more than {MAX_DEPTH} deep"
+            return localized("values nested more than {most} deep", most=MAX_DEPTH)
         case dict() if len(value) > MAX_NAMES:
-            return f"{len(value):,} names in one object, where at most {MAX_NAMES} are allowed"
+            return localized(
+                "{count:,} names in one object, where at most {most} are allowed", count=len(value), most=MAX_NAMES
+            )
         case dict() if any(len(name) > MAX_NAME for name in value):
-            return f"a name of more than {MAX_NAME} characters"
+            return localized("a name of more than {most} characters", most=MAX_NAME)
         case list() if len(value) > MAX_ITEMS:
-            return f"{len(value):,} items in one list, where at most {MAX_ITEMS} are allowed"
+            return localized(
+                "{count:,} items in one list, where at most {most} are allowed", count=len(value), most=MAX_ITEMS
+            )
         case int() if abs(value) >= _TOO_LONG_NUMBER:
-            return f"a number of more than {MAX_DIGITS} digits"
+            return localized("a number of more than {most} digits", most=MAX_DIGITS)
     return None

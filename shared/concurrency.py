@@ -1,8 +1,8 @@
 """Several awaitables at once with one plain error, and waiting with a time limit."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Generator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
@@ -27,6 +27,17 @@ async def gather_all(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return results
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run `work` beside the block, which may await it; at the end of the block it is cancelled if it still runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def wait_for_event(event: asyncio.Event, timeout_s: float) -> bool:

@@ -27,6 +27,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
+from shared.localization import localized
+
 MAX_PROBLEMS: Final = 20
 
 
@@ -49,8 +51,8 @@ class Problem(NamedTuple):
     """The arguments to give instead of `field`, as JSON; empty: leave it out. None: the right ones are not known."""
 
     def __str__(self) -> str:
-        said = f"{self.field}: {self.text}." if self.field else f"{self.text}."
-        return f"{said} Allowed: {', '.join(self.allowed)}." if self.allowed else said
+        said = localized("{text}.", text=f"{self.field}: {self.text}" if self.field else self.text)
+        return said + localized(" Allowed: {values}.", values=", ".join(self.allowed)) if self.allowed else said
 
 
 class TicketServerError(Exception):
@@ -92,8 +94,9 @@ class InvalidInputError(TicketServerError):
             return cls(str(first), field=first.field or None, allowed=first.allowed, problems=problems)
         shown = problems[:MAX_PROBLEMS]
         listed = "".join(f"- {problem}\n" for problem in shown)
-        more = f"- and {len(problems) - MAX_PROBLEMS} more\n" if len(problems) > MAX_PROBLEMS else ""
-        return cls(f"{len(problems)} problems:\n{listed}{more}", problems=shown)
+        rest = len(problems) - MAX_PROBLEMS
+        more = f"- {localized('and {count} more', count=rest)}\n" if rest > 0 else ""
+        return cls(f"{localized('{count} problems:', count=len(problems))}\n{listed}{more}", problems=shown)
 
 
 class NotFoundError(TicketServerError):
@@ -105,7 +108,7 @@ class NotFoundError(TicketServerError):
     kind = "not_found"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(f"{message} {hint}" if hint else message)
+        super().__init__(localized("{message} {hint}", message=message, hint=hint) if hint else message)
         self.hint = hint
 
 

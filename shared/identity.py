@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from shared.errors import TicketServerError
+from shared.localization import localized
 
 
 class Scope(StrEnum):
@@ -132,15 +133,14 @@ class InsufficientScopeError(TicketServerError):
     kind = "insufficient_scope"
 
     def __init__(self, what: str, scope: Scope, *, advice: str = "", may_ask: bool = False) -> None:
-        lacks, way = "key or role", "an administrator of your organisation can grant it"
+        said = {"what": what, "scope": scope.value}
         if may_ask:
-            lacks, way = "access token", "sign in again and allow it"
-        said = (
-            f"{what} needs the scope {scope.value}, which this {lacks} does not have.",
-            advice,
-            f"Nothing was changed; {way}.",
-        )
-        super().__init__(" ".join(filter(None, said)))
+            lacks = localized("{what} needs the scope {scope}, which this access token does not have.", **said)
+            way = localized("Nothing was changed; sign in again and allow it.")
+        else:
+            lacks = localized("{what} needs the scope {scope}, which this key or role does not have.", **said)
+            way = localized("Nothing was changed; an administrator of your organisation can grant it.")
+        super().__init__(localized(" ").join(filter(None, (lacks, advice, way))))
         self.scope = scope
 
 

@@ -15,6 +15,8 @@ from shared.api_client import APIClient
 from shared.errors import InvalidInputError, Problem, TicketServerError
 from shared.telemetry import Counter, get_logger
 from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.activity.recent_changes import RecentChanges
+from shared.tickets.choices import ChoiceFinder
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.details import TicketDetails
 from shared.tickets.features import FeatureReader
@@ -25,6 +27,8 @@ from shared.tickets.master_tools import MasterTools
 from shared.tickets.models import MasterItem
 from shared.tickets.reading import read_ticket
 from shared.tickets.references import check, with_choices
+from shared.tickets.reports.ticket_reports import TicketReports
+from shared.tickets.similar.similar_tickets import SimilarTicketFinder
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.ticket_system import TicketSystem
@@ -95,8 +99,12 @@ class TicketTools:
         """The person at this machine; it belongs in each call."""
         lists = MasterTools(system)
         tickets, update = TicketList(system), TicketUpdate(system)
+        self.choices = ChoiceFinder(system, tickets)
+        """What completes values while a person types them; no tool."""
         self.get_ticket_list = tickets.page
         self.get_ticket_detail = TicketDetails(system).detail
+        self.get_ticket_report = TicketReports(system).report
+        self.get_ticket_changes = RecentChanges(system).changes
         self.create_ticket = TicketCreation(system, self._repeats).create
         self.update_ticket = update.update
         self.add_ticket_history = CommentAddition(system, self._repeats).add
@@ -108,6 +116,7 @@ class TicketTools:
         self.get_request_channels = partial(lists.whole_list, REQUEST_CHANNELS)
         self.get_response_categories = partial(lists.whole_list, RESPONSE_CATEGORIES)
         self.update_tickets = BulkUpdate(system, update, tickets, self._repeats).update
+        self.find_similar_tickets = SimilarTicketFinder(system).find
 
     async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
         """Do as `known_user`. Never raises."""

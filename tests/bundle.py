@@ -38,6 +38,12 @@ CONFIG: Final = {
         "description": "Your id, name or e-mail address there: whose tickets are yours, and who your writes are by.",
         "default": "",
     },
+    "language": {
+        "type": "string",
+        "title": "Language of results",
+        "description": "en for English or ja for Japanese.",
+        "default": "en",
+    },
     "read_only": {
         "type": "boolean",
         "title": "Read only",

@@ -26,7 +26,7 @@ from tests.processes import ROOT
 RUN_PY: Final = ROOT / "run.py"
 BEFORE_SET_UP: Final = tuple(
     f"shared/{name}.py" for name in ("__init__", "dotenv", "json_lines", "json_rpc", "json_body", "bounds", "errors")
-)
+) + tuple(path.relative_to(ROOT).as_posix() for path in (ROOT / "shared" / "localization").rglob("*.py"))
 TIMEOUT_S: Final = 60
 NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # set-up would fail
 

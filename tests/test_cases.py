@@ -13,7 +13,7 @@ TABLE: Final[dict[str, dict[str, Any]]] = tomllib.loads((ROOT / "tests" / "cases
 CLIENTS: Final = (*(f"C{number}" for number in range(1, 14)), "W1", "W2", "W3")
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
-    *(f"T{number}" for number in range(1, 26) if number != 20),
+    *(f"T{number}" for number in range(1, 26)),
     *(f"U{number}" for number in range(1, 14)),
     *(f"D{number}" for number in range(1, 30)),
     *CLIENTS,
@@ -21,7 +21,7 @@ CASES: Final = frozenset({
 SERIOUS: Final = frozenset({
     *(f"A{number}" for number in range(1, 9)),
     *(f"U{number}" for number in range(1, 12)),
-    *("T1", "T2", "T3", "T4", "T6", "T9", "T10", "T11", "T12", "T15", "T17", "T18", "T19", "T21", "T22", "T25"),
+    *("T1", "T2", "T3", "T4", "T6", "T9", "T10", "T11", "T12", "T15", "T17", "T18", "T19", "T20", "T21", "T22", "T25"),
     *("D1", "D2", "D3", "D5", "D6", "D11", "D12", "D14", "D15", "D17", "D21"),
     *CLIENTS,
 })  # fmt: skip

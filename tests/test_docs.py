@@ -98,4 +98,5 @@ def test_every_link_leads_somewhere(document: str) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_no_document_names_a_file_that_is_not_there(document: str) -> None:
     named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml|md|yaml))`", text(document))
-    assert not [name for name in named if not (ROOT / name).exists()]
+    made_here = re.findall(r'`([\w/]+\.py)`:\n\n```python\n"""', text(document))  # a new file begins with its docstring
+    assert not [name for name in named if not (ROOT / name).exists() and name not in made_here]

@@ -49,6 +49,9 @@ CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("update_ticket", {"ticketId": "$ticketId", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
     ("add_ticket_history", {"ticketId": "$ticketId", "userId": "user3", "comment": "A | pipe\nand a line."}),
     ("get_ticket_detail", {"ticketId": "$ticketId"}),
+    ("get_ticket_report", {"groupBy": "person,status", "from": "2026-01-01"}),
+    ("get_ticket_changes", {"since": "-2d"}),
+    ("get_ticket_changes", {"since": "-2d", "ticketId": "$ticketId"}),
     ("update_tickets", SEVERAL),
     ("update_tickets", SEVERAL | {"confirm": "$confirm"}),
 )
@@ -58,6 +61,8 @@ MISTAKES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_ticket_detail", {"ticketId": ["TCK-0001", "TCK-0002"]}),
     ("get_accounts", {"page": 2}),
     ("get_ticket_list", {"scheduledCompletionDateFrom": "2026-02-30"}),
+    ("get_ticket_report", {"groupBy": "priority"}),
+    ("get_ticket_changes", {"since": "soon"}),
     ("create_ticket", NEW_TICKET | {"accountId": "acc-none"}),
     ("update_ticket", {"ticketId": "$ticketId", "updatedById": "user2"}),
     ("add_ticket_history", {"ticketId": "TCK-none", "userId": "user3", "comment": "Lost."}),

@@ -31,7 +31,14 @@ LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.command_lines", "shared.concurrency"),
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
-    *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
+    *(
+        "shared.json_lines",
+        "shared.json_rpc",
+        "shared.localization",
+        "shared.lru",
+        "shared.params_problem",
+        "shared.periodic",
+    ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
     *("shared.time_zones", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
@@ -44,6 +51,7 @@ HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs th
 BEFORE_SET_UP: Final = ("shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.json_body")
 NEEDS_NO_PACKAGES: Final = (
     *("run", "bootstrap", "shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.bounds", "shared.errors"),
+    "shared.localization",
 )
 MAY_NEED_PACKAGES: Final = (
     "bootstrap.services",  # runs in the environment that the rest makes
@@ -90,7 +98,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 2
     "shared": ("shared",),
     # layer 1
-    **dict.fromkeys(LAYER_1, ("shared.errors",)),
+    **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
@@ -110,7 +118,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.storage.transactions": ("shared.storage.database",),
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
-    "web": ("web",),
+    "web": ("web", "shared.localization"),
     # outside the layers
     "run": ("bootstrap",),
     "bootstrap": ("bootstrap", *BEFORE_SET_UP),
@@ -143,6 +151,7 @@ RESERVED: Final = MappingProxyType({
     ),
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
+        *("shared.completions", "shared.localized_lists", "shared.scopes"),
         *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),

@@ -103,13 +103,28 @@ def python(copy: Path, *arguments: str) -> tuple[int, str]:
 
 
 def with_part(name: str, text: str, code: str) -> str:
-    """Return the text of a file with its part of a new tool."""
+    """Return the text of a file with its part of a new tool, an empty one for a new file: first what it imports."""
+    if not text:
+        return code
+    imports, _, rest = code.partition("\n\n") if code.startswith("from ") else ("", "", code)
+    if imports:
+        text = with_import(text, imports.strip())
     if name == "shared/mcp_tools/catalog.py":
-        return text.removesuffix(")\n") + indent(code.rstrip() + ",\n", "    ") + ")\n"
+        return text.removesuffix(")\n") + indent(rest.rstrip() + ",\n", "    ") + ")\n"
     if name == "shared/tools.py":
-        place = "    async def all_problems("
-        return text.replace(place, f"{indent(code, '    ')}\n{place}")
-    return f"{text}\n\n{code}"
+        place = "\n    async def user_of("
+        return text.replace(place, f"{indent(rest, '        ')}{place}")
+    if name.endswith("__init__.py"):
+        new = next(word for word in re.findall(r"\w+", imports.partition(" import ")[2]) if f'"{word}"' not in text)
+        return text.replace("__all__ = [\n", f'__all__ = [\n    "{new}",\n')
+    return f"{text}\n\n{rest}"
+
+
+def with_import(text: str, line: str) -> str:
+    """Return `text` with an import: instead of one from the same module, or before the first from `shared`."""
+    module = re.escape(line.partition(" import ")[0])
+    text, replaced = re.subn(rf"^{module} import .*$", line, text, count=1, flags=re.MULTILINE)
+    return text if replaced else re.sub(r"^from shared", f"{line}\nfrom shared", text, count=1, flags=re.MULTILINE)
 
 
 @pytest.fixture
@@ -117,9 +132,9 @@ def guided(copy: Path) -> Path:
     """A copy with the parts of the guide in their files."""
     guide = (ROOT / "docs" / "extending.md").read_text("utf-8")
     parts = re.findall(r"`((?:shared|tests)/[\w/]+\.py)`:\n\n```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
-    assert len(parts) == 6
+    assert len(parts) == 8
     for name, code in parts:
-        text = (copy / name).read_text("utf-8")
+        text = (copy / name).read_text("utf-8") if (copy / name).exists() else ""
         (copy / name).write_text(with_part(name, text, code), "utf-8")
     return copy
 

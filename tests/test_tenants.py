@@ -18,7 +18,8 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import PromptReference, ResourceTemplateReference
+from mcp.shared.exceptions import MCPError
+from mcp_types import PromptReference, ResourceTemplate, ResourceTemplateReference
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
@@ -29,6 +30,7 @@ from auth.store.peppers import Secrets
 from shared.config import ToolSettings
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.identity import Scope as IdentityScope
+from shared.mcp_resources.catalog import KINDS
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import schema_of
 from shared.storage.database import open_engine, resolve_url
@@ -263,6 +265,7 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
     "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
     "completedTo": "2099-01-01", "cursor": "", "addEffortHours": 1.5, "where": None, "changes": None,
+    "text": "summary and description",
 })  # fmt: skip
 """Arguments that exclude others."""
 
@@ -274,11 +277,13 @@ async def values_of(client: Client) -> dict[str, Any]:
         for name, tool in REFERENCES.items()
     }
     marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
-    several = {"ticketIds": [row["ticketId"] for row in marked], "change": ids | {"comment": "A comment"}}
-    several["change"] = {
-        name: value for name, value in several["change"].items() if name not in {"userId", "updatedById"}
+    change = {name: value for name, value in ids.items() if name not in {"userId", "updatedById"}}
+    change["comment"] = "A comment"
+    several: dict[str, Any] = {
+        "ticketIds": [row["ticketId"] for row in marked],
+        "change": change,
+        "updatedById": "user1",
     }
-    several |= {"updatedById": "user1"}
     return {
         **new_ticket("b"),  # what a caller writes belongs to the caller
         **ids,
@@ -313,9 +318,14 @@ async def values_of(client: Client) -> dict[str, Any]:
         "ifUnchangedSince": "0",
         **several,
         "confirm": (await done(client, "update_tickets", several))["confirm"],
+        "groupBy": "account,person",
+        "from": "2020-01-01",
+        "to": "2099-01-01",
+        "since": "2020-01-01",
+        "until": "2099-01-01",
         **EXCLUSIVE,
         "where": {"searchQuery": MARKS["a"]},
-        "changes": [several["change"] | {"ticketId": marked[0]["ticketId"]}],
+        "changes": [change | {"ticketId": marked[0]["ticketId"]}],
         "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }
 
@@ -379,7 +389,8 @@ async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_does_n
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:
-            names = {"ticketId", "updatedById", "userId", "comment"} & schema_of(spec.input_model)["properties"].keys()
+            known = schema_of(spec.input_model)["properties"].keys()
+            names = {"ticketId", "updatedById", "userId", "comment", "since"} & known
             arguments = {name: values[name] for name in names}
             if "ticketId" not in names:
                 continue
@@ -406,31 +417,51 @@ async def test_writes_to_the_same_ids_stay_in_the_organisation_that_makes_them(b
         assert [entry["comment"] for entry in theirs["history"][:2]] == [MARKS["b"]] * 2
 
 
+@kills("shared/completions.py", "self._tools_provider.acquire(call.principal)", "self._tools_provider.acquire(None)")
 async def test_no_resource_prompt_or_completion_shows_anything_of_another_organisation(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
-        shown = {tenant: await all_that_is_listed(client) for tenant, client in (("a", a), ("b", b))}
+        of_a = await values_of(a)
+        shown = {tenant: await all_that_is_offered(client, of_a) for tenant, client in (("a", a), ("b", b))}
 
     assert "docs://overview" in shown["b"]
-    assert MARKS["a"] not in shown["b"]
-    assert MARKS["b"] not in shown["a"]
+    for own, other in (("a", "b"), ("b", "a")):
+        assert f"only-{own} (" in shown[own], "there is nothing that could be shown"
+        assert MARKS[other] not in shown[own]
+        assert f"only-{other} (" not in shown[own]
+    assert of_a["ticketId"] in shown["a"]
+    assert f"There is no ticket {of_a['ticketId']}" in shown["b"]
 
 
-async def all_that_is_listed(client: Client) -> str:
-    """Return all resources and prompts offered to a client, and the completions of their arguments, as text."""
+async def all_that_is_offered(client: Client, values: Mapping[str, Any]) -> str:
+    """Return all that is offered to a client as text: resources, those of each template, prompts, completions.
+
+    Args:
+        client: of one organisation.
+        values: those of the other organisation, or its own.
+    """
     resources = (await client.list_resources()).resources
     templates = (await client.list_resource_templates()).resource_templates
     prompts = (await client.list_prompts()).prompts
+    uris = [f"ticket://{values['ticketId']}", *(f"tickets://master/{kind}" for kind in KINDS)]
     shown: list[Any] = [*resources, *templates, *prompts]
-    shown += [await client.read_resource(resource.uri) for resource in resources]
+    for uri in (*(resource.uri for resource in resources), *uris):
+        try:
+            shown.append(await client.read_resource(uri))
+        except MCPError as error:
+            shown.append(error.error)
     for prompt in prompts:
-        arguments = [one.name for one in prompt.arguments or ()]
-        shown.append(await client.get_prompt(prompt.name, dict.fromkeys(arguments, "TCK-0001")))
-    references: list[PromptReference | ResourceTemplateReference] = [
-        *(ResourceTemplateReference(uri=template.uri_template) for template in templates),
-        *(PromptReference(name=prompt.name) for prompt in prompts),
+        arguments = {one.name: "TCK-0001" for one in prompt.arguments or () if one.name != "language"}
+        shown.append(await client.get_prompt(prompt.name, arguments))
+    arguments_of: list[tuple[PromptReference | ResourceTemplateReference, str]] = [
+        *((ResourceTemplateReference(uri=template.uri_template), variable_of(template)) for template in templates),
+        *((PromptReference(name=prompt.name), one.name) for prompt in prompts for one in prompt.arguments or ()),
     ]
-    assert client.server_capabilities is not None
-    if client.server_capabilities.completions is not None:
-        for reference in references:
-            shown.append(await client.complete(reference, {"name": "ticketId", "value": ""}))
+    for reference, name in arguments_of:
+        for typed in ("", "only-a", MARKS["a"], values["ticketId"]):
+            shown += [(await client.complete(reference, {"name": name, "value": typed})).completion]
     return "\n".join(one.model_dump_json() for one in shown)
+
+
+def variable_of(template: ResourceTemplate) -> str:
+    """Return the name of the only variable of a template."""
+    return template.uri_template.partition("{")[2].rstrip("}")

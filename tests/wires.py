@@ -37,7 +37,11 @@ async def asking(wire: str, door: str, headers: Mapping[str, str], folder: Path)
             number, more = next(ids), {}
             if is_modern:
                 params = params | {"_meta": ENVELOPE}
-                more = {"mcp-protocol-version": MODERN, "mcp-method": method, "mcp-name": params.get("name", "")}
+                more = {
+                    "mcp-protocol-version": MODERN,
+                    "mcp-method": method,
+                    "mcp-name": params.get("name", params.get("uri", "")),
+                }
             response = await client.post({"jsonrpc": "2.0", "id": number, "method": method, "params": params}, **more)
             return dict(response.responses(number)[0])
 

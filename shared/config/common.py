@@ -12,6 +12,7 @@ from shared.command_lines import CHECKOUT, IS_INSTALLED
 from shared.config.machine import data_folder
 from shared.environment import Address, Habits, Key, Keys, TimeZone
 from shared.http.hosts import may_carry_key
+from shared.localization import Language
 
 FOLDER: Final = data_folder() if IS_INSTALLED else CHECKOUT
 """Of `.env` and the folder `data`. An installed package is replaced with the next version, so nothing is kept in it."""
@@ -101,6 +102,11 @@ class ToolSettings(Settings):
         max_length=200,
         description="The person at this machine, who `me` is and whose writes these are: id, name or e-mail address of "
         "a user of the ticket system. Only for STDIO, and on a loopback address without keys.",
+    )
+    language: Language | None = Field(
+        default=None,
+        description="Language of results and of the errors in them: `en` or `ja`. Default: over HTTP, the one that the "
+        "client prefers (`Accept-Language`); else English.",
     )
 
     allow_private: bool = Field(

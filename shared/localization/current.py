@@ -22,6 +22,11 @@ def in_language(language: Language) -> Iterator[None]:
         _current.reset(before)
 
 
+def current_language() -> Language:
+    """Return the language of the current call."""
+    return _current.get()
+
+
 def localized(template: str, /, **values: object) -> str:
     """Return the sentence `template` in the language of the current call.
 

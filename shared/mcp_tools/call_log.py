@@ -1,11 +1,14 @@
 """Records each tool call: a log line, a count and, for writes and refusals, an audit event.
 
+Reads by other requests (resources, prompts, completion) leave a log line and, if refused, an audit event.
+
 Records hold ids and fixed words only. Of the call's contents, only the ids of the ticket and the acting user appear.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from enum import StrEnum
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -20,6 +23,14 @@ log = get_logger(__name__)
 
 _LONGEST_ID: Final = 50
 _LONGEST_REQUEST_ID: Final = 100
+
+
+class ReadKind(StrEnum):
+    """Requests that read tickets and call no tool."""
+
+    RESOURCE = "resource_read"
+    PROMPT = "prompt_get"
+    COMPLETION = "completion"
 
 
 def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
@@ -71,11 +82,21 @@ class CallLog:
             tenant = self._tenants.label(who.get("tenant", DEFAULT_TENANT.id))
             self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
         if lacks is not None or not spec.read_only:
-            await keep(self._trail, _event(spec, call, outcome, lacks))
+            await keep(self._trail, _event("tool_call", spec.name, call, outcome, lacks))
+
+    async def record_read(
+        self, kind: ReadKind, name: str, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
+    ) -> None:
+        """Record a finished read, as `record` does a call; `name` is that of the prompt, or a URI template."""
+        who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
+        duration_ms = round((time.monotonic() - started) * 1e3, 1)
+        log.info("read_finished", action=kind.value, name=name, outcome=outcome, duration_ms=duration_ms, **who)
+        if lacks is not None:
+            await keep(self._trail, _event(kind.value, name, call, outcome, lacks))
 
     async def record_ticket(self, spec: ToolSpec, call: ToolCall, ticket_id: str, outcome: str) -> None:
         """Record what became of one of the tickets that a call writes."""
-        await keep(self._trail, _event(spec, replace(call, ticket_id=ticket_id), outcome, None))
+        await keep(self._trail, _event("tool_call", spec.name, replace(call, ticket_id=ticket_id), outcome, None))
 
 
 class CallSteps:
@@ -109,12 +130,12 @@ class CallSteps:
         await self._report(done, total, message)
 
 
-def _event(spec: ToolSpec, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:
+def _event(action: str, name: str, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:
     return AuditEvent.by(
         call.principal,
-        action="tool_call",
+        action=action,
         outcome=outcome,
-        tool=spec.name,
+        tool=name,
         object=call.ticket_id,
         acting_as="" if call.acting_as is None else call.acting_as.id,
         request_id=call.request_id,

@@ -12,7 +12,10 @@ from shared.identity import Scope
 from shared.mcp_tools import inputs, render
 from shared.mcp_tools.schema import schema_of
 from shared.tickets import master_lists, results
+from shared.tickets.activity.result import TicketChanges
 from shared.tickets.master_lists import MasterList
+from shared.tickets.reports.result import TicketReport
+from shared.tickets.similar.result import SimilarTickets
 from shared.writes.bulk.result import TicketsUpdated
 
 
@@ -145,6 +148,30 @@ TOOLS: Final = (
         master_lists.RESPONSE_CATEGORIES,
         "List response categories",
         "Lists kinds of responses: id, name, parent category.",
+    ),
+    ToolSpec(
+        name="get_ticket_report",
+        title="Count tickets",
+        purpose="count them by group",
+        input_model=inputs.TicketReportInput,
+        result_model=TicketReport,
+        render=render.ticket_counts,
+    ),
+    ToolSpec(
+        name="get_ticket_changes",
+        title="Show what changed",
+        purpose="see what changed since a moment",
+        input_model=inputs.TicketChangesInput,
+        result_model=TicketChanges,
+        render=render.ticket_changes,
+    ),
+    ToolSpec(
+        name="find_similar_tickets",
+        title="Find similar tickets",
+        purpose="find duplicates and earlier cases",
+        input_model=inputs.SimilarTicketsInput,
+        result_model=SimilarTickets,
+        render=render.similar_tickets,
     ),
     ToolSpec(
         name="update_tickets",

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from shared.localization import localized
 from shared.tickets.results import Result
 from shared.visible_text import visible
 
@@ -22,7 +23,9 @@ def cleaned(result: ResultT) -> ResultT:
 
 def not_shown(dropped: int) -> str:
     """Say that characters were dropped."""
-    return "1 invisible character not shown." if dropped == 1 else f"{dropped:,} invisible characters not shown."
+    if dropped == 1:
+        return localized("1 invisible character not shown.")
+    return localized("{count:,} invisible characters not shown.", count=dropped)
 
 
 class Cleaning:

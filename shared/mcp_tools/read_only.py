@@ -9,6 +9,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 
 from shared.errors import TicketServerError
+from shared.localization import localized
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 
@@ -20,8 +21,11 @@ class ReadOnlyServerError(TicketServerError):
 
     def __init__(self, tool: str) -> None:
         super().__init__(
-            f"{tool} writes, and this server only reads (MCP_READ_ONLY). Nothing was changed; only its operator can "
-            "allow writes."
+            localized(
+                "{tool} writes, and this server only reads (MCP_READ_ONLY). Nothing was changed; only its operator can "
+                "allow writes.",
+                tool=tool,
+            )
         )
 
 

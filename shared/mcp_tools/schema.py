@@ -11,20 +11,24 @@ from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.markdown import one_line
-from shared.mcp_tools.arguments.habits import A_TEXT, Reading, free_text, named
+from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named
 from shared.mcp_tools.arguments.names import misnamed
 from shared.mcp_tools.arguments.values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
 
 InputT = TypeVar("InputT", bound=ToolInput)
+_TOO_LONG: Final = ("must have at most {most:,} characters", "must have at most {most:,} items")
+"""Of a text, and of a list."""
+_ANOTHER_VALUE: Final = "must be another value"
 _MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
-    **dict.fromkeys(("string_type", "string_unicode"), "text"),
-    **dict.fromkeys(("model_type", "dict_type"), "an object"),
-    "list_type": "a list",
+    **dict.fromkeys(("string_type", "string_unicode"), "must be text"),
+    **dict.fromkeys(("model_type", "dict_type"), "must be an object"),
+    "list_type": "must be a list",
 })  # fmt: skip
 """What an argument must be, for the kinds of errors that no reader of a value answers."""
-_HAS_HELP: Final = re.compile("for example|at most|too large| to ")
+_HAS_HELP: Final = re.compile("for example|at most|too large| to |例: |以内|大きすぎ|から.*まで")
 
 
 @cache  # an entry point builds one server, the tests build many
@@ -70,7 +74,7 @@ def refuse_excess(arguments: Mapping[str, Any]) -> None:
         InvalidInputError: they exceed a bound of `shared.bounds`.
     """
     if (found := excess(arguments)) is not None:
-        raise InvalidInputError(f"The arguments are too large: {found}.")
+        raise InvalidInputError(localized("The arguments are too large: {found}.", found=found))
 
 
 def read_arguments(
@@ -127,16 +131,18 @@ def _problem(
             given = [name for name in names if (_beside(path, name) not in absent if there is None else name in there)]
             return misnamed(path, str(found["loc"][-1]), found["input"], names, given)
         case "string_unicode" if not path:
-            return Problem(path, "The name of an argument must not contain half a surrogate pair")
+            return Problem(path, localized("The name of an argument must not contain half a surrogate pair"))
         case "missing":
-            return Problem(path, f"is missing{hint}")
+            return Problem(path, localized("is missing{hint}", hint=hint))
         case "value_error":
             return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":
-            of = "items" if isinstance(found["input"], list) else "characters"
-            return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
+            return Problem(
+                path, localized(_TOO_LONG[isinstance(found["input"], list)], most=found["ctx"]["max_length"])
+            )
         case kind:
-            return Problem(path, f"must be {_MUST_BE.get(kind, 'another value')}{hint}")
+            text = localized(_MUST_BE[kind]) if kind in _MUST_BE else localized(_ANOTHER_VALUE)
+            return Problem(path, f"{text}{hint}")
 
 
 def _object_at(arguments: Mapping[str, Any], place: Sequence[str | int]) -> Mapping[str, Any] | None:
@@ -152,11 +158,11 @@ def _object_at(arguments: Mapping[str, Any], place: Sequence[str | int]) -> Mapp
 
 def _hint(field: FieldInfo) -> str:
     """Return what helps to choose a value, for the end of a sentence."""
-    described = f" ({field.description.rstrip('.')})" if field.description else ""
+    described = localized(" ({words})", words=field.description.rstrip(".")) if field.description else ""
     if not field.is_required():
-        return f"{described}; or leave it out"
+        return described + localized("; or leave it out")
     has_example = described or not free_text([*field.metadata, field.annotation])
-    return described if has_example else f", for example {A_TEXT}"
+    return described if has_example else localized(", for example {example}", example=a_text())
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:

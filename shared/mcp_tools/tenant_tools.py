@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from shared.api_client import APIClient
 from shared.errors import UpstreamUnavailableError
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, TenantDirectory, Upstream
+from shared.localization import localized
 from shared.telemetry import get_logger
 from shared.tools import TicketTools
 
@@ -143,8 +144,10 @@ class TenantToolsProvider:
         except TimeoutError:
             log.warning("directory_late", tenant=tenant.id)
             raise UpstreamUnavailableError(
-                "The ticket API of your organisation cannot be looked up at the moment. Nothing was changed; try "
-                "again in a moment."
+                localized(
+                    "The ticket API of your organisation cannot be looked up at the moment. Nothing was changed; try "
+                    "again in a moment."
+                )
             ) from None
 
     async def _ask(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:

@@ -13,6 +13,7 @@ from pydantic import PrivateAttr
 from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
+from shared.localization import localized
 from shared.mcp_tools import render
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.right_arguments import call_again, in_code
@@ -87,6 +88,17 @@ class TicketTool(Tool):
             await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
+    async def answer(self, arguments: dict[str, Any], call: ToolCall) -> CallToolResult:
+        """Return the result of a call that this server makes itself. Raises: TicketServerError."""
+        try:
+            async with self._tools_provider.acquire(call.principal) as tools:
+                return await self._call_tool(tools, call, arguments, Reading(self._habits))
+        except TicketServerError:
+            raise
+        except Exception:
+            log.exception("tool_call_fault", tool=self.name)
+            raise self._fault() from None
+
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:
@@ -107,7 +119,7 @@ class TicketTool(Tool):
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 
     def _fault(self) -> TicketServerError:
-        fault = TicketServerError("This server failed; the operator finds the reason in its log.")
+        fault = TicketServerError(localized("This server failed; the operator finds the reason in its log."))
         if not self._spec.read_only:
             fault.effect = Effect.UNKNOWN
         return fault

@@ -14,6 +14,7 @@ import anyio
 from shared.command_lines import command_line
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
 from shared.identity import ANONYMOUS, InsufficientScopeError, Principal, Scope
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData
@@ -25,11 +26,8 @@ ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
 """Words for the caller in place of a person."""
 LOOK_S: Final = 2.0
 """How long a result waits for the name of its caller, in seconds."""
-_NOT_KNOWN: Final = "your user in the ticket system is not known"
 _GIVE: Final = "give an id from get_users"
-_LINK: Final = (
-    f"an administrator can link your account to one ({command_line('auth')} membership set … --ticket-user ID)"
-)
+_LINK: Final = "an administrator can link your account to one ({command} membership set … --ticket-user ID)"
 
 
 class Steps(Protocol):
@@ -125,12 +123,15 @@ async def known_user(master: MasterData, call: ToolCall) -> tuple[MasterItem | N
         return None, ""
 
 
-def unknown_user(argument: str, call: ToolCall, *, give: str = _GIVE) -> InvalidInputError:
+def unknown_user(argument: str, call: ToolCall, *, give: str = "") -> InvalidInputError:
     """Return the error for an argument that means the caller's user in the ticket system, which is not known.
 
-    `give` is what can be given instead.
+    `give` is what can be given instead; by default, an id from get_users.
     """
-    return InvalidInputError.of([Problem(argument, f"{_NOT_KNOWN}: {give}{_or_make_known(call)}")])
+    ways = f"{give or localized(_GIVE)}{_or_make_known(call)}"
+    return InvalidInputError.of(
+        [Problem(argument, localized("your user in the ticket system is not known: {ways}", ways=ways))]
+    )
 
 
 async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
@@ -138,7 +139,8 @@ async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterI
     if given is not None and (own is None or own.id != given.id):
         raise _not_yours(call, argument, given, own)
     if own is None:
-        raise InvalidInputError.of([Problem(argument, f"is missing, and {_NOT_KNOWN}: {_ways(call)}")])
+        text = localized("is missing, and your user in the ticket system is not known: {ways}", ways=_ways(call))
+        raise InvalidInputError.of([Problem(argument, text)])
     return own
 
 
@@ -153,8 +155,12 @@ async def _stands_for(master: MasterData, call: ToolCall, *, look_again: bool = 
         user = await _only(master, lambda user: user.id == linked, look_again=look_again)
         if user is None:
             raise UnknownTicketUserError(
-                f"Your account is linked to the user {linked} of the ticket system, which does not exist there. "
-                f"Nothing was changed; {_LINK}."
+                localized(
+                    "Your account is linked to the user {linked} of the ticket system, which does not exist there. "
+                    "Nothing was changed; {link}.",
+                    linked=linked,
+                    link=_link(),
+                )
             )
         return user
     email = (principal.email or "").strip().casefold()
@@ -172,11 +178,14 @@ async def _at_this_machine(master: MasterData, given: str, *, look_again: bool) 
     equal = find(given, users).equal
     if len(equal) == 1:
         return equal[0]
-    named = "several users of the ticket system" if equal else "no user of the ticket system"
-    nearest_users = ", ".join(labels(equal or nearest(given, users), USERS.tool))
     raise UnknownTicketUserError(
-        f"The setting MCP_TICKET_USER is “{one_line(given)}”, which names {named}; nearest: {nearest_users}. Set it "
-        "to an id from get_users and start this server again."
+        localized(
+            "The setting MCP_TICKET_USER is “{given}”, which names {named}; nearest: {nearest}. Set it to an id from "
+            "get_users and start this server again.",
+            given=one_line(given),
+            named=localized("several users of the ticket system" if equal else "no user of the ticket system"),
+            nearest=localized(", ").join(labels(equal or nearest(given, users), USERS.tool)),
+        )
     )
 
 
@@ -191,18 +200,24 @@ async def _only(master: MasterData, fits: Callable[[User], bool], *, look_again:
 
 def _not_yours(call: ToolCall, argument: str, given: MasterItem, own: MasterItem | None) -> InsufficientScopeError:
     if own is None:
-        advice = f"Your user in the ticket system is not known: {_ways(call)}."
+        advice = localized("Your user in the ticket system is not known: {ways}.", ways=_ways(call))
     else:
-        advice = f"You act as {own.name} ({own.id}): leave {argument} out."
-    return InsufficientScopeError(f"Acting as {given.name} ({given.id})", Scope.TICKETS_ADMIN, advice=advice)
+        you = f"{own.name} ({own.id})"
+        advice = localized("You act as {you}: leave {argument} out.", you=you, argument=argument)
+    acting = localized("Acting as {user}", user=f"{given.name} ({given.id})")
+    return InsufficientScopeError(acting, Scope.TICKETS_ADMIN, advice=advice)
 
 
 def _ways(call: ToolCall) -> str:
     """Return what the caller can do while its ticket-system user is not known."""
-    return f"{_GIVE}{_or_make_known(call)}" if call.may_act_for_others else _LINK
+    return f"{localized(_GIVE)}{_or_make_known(call)}" if call.may_act_for_others else _link()
+
+
+def _link() -> str:
+    return localized(_LINK, command=command_line("auth"))
 
 
 def _or_make_known(call: ToolCall) -> str:
     if call.is_local:
-        return ", or set MCP_TICKET_USER for this server"
-    return f", or {_LINK}" if call.is_by_member else ""
+        return localized(", or set MCP_TICKET_USER for this server")
+    return localized(", or {link}", link=_link()) if call.is_by_member else ""

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.markdown import clean, one_line, quote
 from shared.tickets.models import HistoryEntry, Ticket
-from shared.tickets.results import MAX_CELL, FieldChange, cut, field_change
+from shared.tickets.parts import cut
+from shared.tickets.results import MAX_CELL, FieldChange, field_change
 
 FIELDS: Final = {
     str(info.alias): name
@@ -61,18 +63,18 @@ def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
 
 def holds(ticket: Ticket, name: str) -> str:
     """Return the value of the field that the API calls `name`, for a sentence."""
-    return one_line(cut(value_shown(ticket, FIELDS[name]) or "(empty)", MAX_CELL))
+    return one_line(cut(value_shown(ticket, FIELDS[name]) or localized("(empty)"), MAX_CELL))
 
 
 def value_shown(ticket: Ticket, own: str) -> str | None:
     """Return the value of a field, by its name in `Ticket`, for readers: an id with its name; None if it is empty."""
     value = getattr(ticket, own)
     if Ticket.model_fields[own].alias in ticket.unreadable:
-        return "(could not be read)"
+        return localized("(could not be read)")
     if value is None or value == "":
         return None
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return localized("yes" if value else "no")
     if isinstance(value, float):
         return f"{value:g}"
     named = getattr(ticket, f"{own.removesuffix('_id')}_name", None) if own.endswith("_id") else None

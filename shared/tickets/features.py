@@ -38,9 +38,12 @@ SEVERAL_STATUSES: Final = "several-statuses"
 CATEGORY_FILTER: Final = "category-filter"
 DATE_RANGES: Final = "date-ranges"
 ROW_DETAILS: Final = "row-details"
+STATS: Final = "stats"
+CHANGES: Final = "changes"
 EXPECTED_HISTORY: Final = "expected-history"
 EFFORT_INCREMENT: Final = "effort-increment"
 COMMENT_VISIBILITY: Final = "comment-visibility"
+HISTORY_PAGES: Final = "history-pages"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see paging/.",
     TOTAL_COUNT: "A page comes with the number of all matching tickets and the place of the next page.",
@@ -51,6 +54,9 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     ROW_DETAILS: "Rows show ids, completion date and last change. Else they are read from single tickets.",
     SEARCH_WORDS: "A search is sent as searchWords. Else it is done here, see search/rows.py.",
     SEARCH_HISTORY: "searchWords searches comments too; a search that finds nothing says so.",
+    STATS: "Reports are counted by the API. Else from a window, see reports/.",
+    CHANGES: "Changes of all tickets are one list. Else they are read from the histories of tickets, see activity/.",
+    HISTORY_PAGES: "One page of a history is read. Else all of it, and the page is cut here, see histories.py.",
     COMPLETION_DATE: "A completed ticket gets a date; if the API is on another day than the zone shown, ours is sent.",
     CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
     EXPECTED_HISTORY: "The API compares the newest entry as it writes. Else that is read just before the write.",

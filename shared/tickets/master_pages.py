@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import fold
 from shared.tickets.master_lists import ItemT, MasterList
@@ -32,8 +33,14 @@ def master_page(
     """Return the wanted page of `items` of `source`; if the query finds none, a note names the nearest."""
     found = items if wanted.query is None else matching(wanted.query, items)
     if items and not found and wanted.query is not None:
-        near = ", ".join(labels(nearest(wanted.query, items)[:MAX_CANDIDATES], source.tool))
-        notes = (*notes, f"None of {len(items):,} has all words of “{wanted.query}”. Nearest: {near}.")
+        near = localized(", ").join(labels(nearest(wanted.query, items)[:MAX_CANDIDATES], source.tool))
+        note = localized(
+            "None of {count:,} has all words of “{query}”. Nearest: {near}.",
+            count=len(items),
+            query=wanted.query,
+            near=near,
+        )
+        notes = (*notes, note)
     end = wanted.offset + wanted.limit
     columns = tuple(str(info.alias) for info in source.item.model_fields.values())
     return MasterPage(
@@ -56,4 +63,9 @@ def with_role(users: tuple[User, ...], role: str | None) -> tuple[tuple[User, ..
     if found := tuple(user for user in users if user.role and fold(user.role) == fold(role)):
         return found, ()
     roles = sorted({user.role for user in users if user.role})[:MAX_ROLES]
-    return users, (f"role: nobody has the role “{one_line(role)}”, so all are shown. Roles: {', '.join(roles)}.",)
+    note = localized(
+        "role: nobody has the role “{role}”, so all are shown. Roles: {roles}.",
+        role=one_line(role),
+        roles=localized(", ").join(roles),
+    )
+    return users, (note,)

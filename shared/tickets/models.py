@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.errors import UpstreamFaultError
+from shared.localization import localized
 from shared.markdown import encodable
 from shared.telemetry import get_logger
 
@@ -298,8 +299,10 @@ def parse_many(shape: type[ShapeT], value: Any) -> Rows[ShapeT]:
 def _does_not_fit(shape: type[Shape]) -> UpstreamFaultError:
     log.error("api_answer_does_not_fit", shape=shape.__name__)
     return UpstreamFaultError(
-        "The ticket API returned a response that does not fit the request. "
-        "This is a fault of the ticket API, not of the request."
+        localized(
+            "The ticket API returned a response that does not fit the request. "
+            "This is a fault of the ticket API, not of the request."
+        )
     )
 
 

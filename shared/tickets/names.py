@@ -6,11 +6,13 @@ address (`Mr`, 様) or a company's form (`Ltd`, 株式会社) adds is ignored un
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import (
     Company,
@@ -188,14 +190,19 @@ def _dice(one: frozenset[str], other: frozenset[str]) -> float:
 
 def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
     """Return `id (name)` of the first items, with more of each namesake, and the tool that lists the rest."""
-    shown = items[:MAX_CANDIDATES]
-    keys = [name_key(item.name) for item in shown]
-    named = [
-        one_line(f"{item.id} ({_details(item) if keys.count(key) > 1 else _shown(item.name)})")
-        for item, key in zip(shown, keys, strict=True)
-    ]
-    rest = len(items) - len(shown)
-    return (*named, f"and {rest} more, see {tool}") if rest > 0 else tuple(named)
+    named = each_label(items[:MAX_CANDIDATES])
+    rest = len(items) - len(named)
+    return (*named, localized("and {count} more, see {tool}", count=rest, tool=tool)) if rest > 0 else named
+
+
+def each_label(items: Sequence[MasterItem]) -> tuple[str, ...]:
+    """Return `id (name)` of each item, with more of each namesake."""
+    keys = [name_key(item.name) for item in items]
+    of_key = Counter(keys)
+    return tuple(
+        one_line(f"{item.id} ({_details(item) if of_key[key] > 1 else _shown(item.name)})")
+        for item, key in zip(items, keys, strict=True)
+    )
 
 
 def _shown(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import NotFoundError, UpstreamError
+from shared.localization import localized
 from shared.tickets.folding import name_key
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import USERS
@@ -41,7 +42,7 @@ async def told_apart(
         tickets = []
     by_id |= {ticket.id: ticket for ticket in tickets if ticket is not None}
     shown = [_with_ids(row, by_id[row.ticket_id], shared) if row.ticket_id in by_id else row for row in rows]
-    return shown, () if all(row.ticket_id in by_id for row in meant) else (_UNREAD,)
+    return shown, () if all(row.ticket_id in by_id for row in meant) else (localized(_UNREAD),)
 
 
 def _names(row: TicketRow) -> tuple[str, ...]:

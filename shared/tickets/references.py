@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets import master_lists
 from shared.tickets.acting_user import ME, ToolCall, callers_user, unknown_user
@@ -21,7 +22,7 @@ from shared.tickets.master_data import MasterData, MasterLists
 from shared.tickets.master_lists import MasterList
 from shared.tickets.models import CategoryDetail, MasterItem, Ticket
 from shared.tickets.names import find, labels, nearest
-from shared.tickets.results import CUT_MARK
+from shared.tickets.parts import CUT_MARK
 
 _ACTING: Final = ("updatedById", "userId")
 _COMMA: Final = re.compile("[,、，;；\n]")
@@ -138,7 +139,7 @@ def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> lis
     Writing it back would lose the rest of the text. A mark that the same field of `ticket` already holds is allowed.
     """
     return [
-        Problem(name, _CUT)
+        Problem(name, localized(_CUT))
         for name, value in values.items()
         if (mark := CUT_MARK.search(_all_text(value))) and mark.group() not in _stored(ticket, name)
     ]
@@ -188,7 +189,8 @@ def _resolve_each(
         _resolve(checked, name, choices, source, rules)
         if len(parts) > 1 and len(checked.problems) > before:
             problem = checked.problems.pop()
-            checked.problems.append(problem._replace(text=f"“{one_line(part)}”: {problem.text}"))
+            text = localized("“{value}”: {text}", value=one_line(part), text=problem.text)
+            checked.problems.append(problem._replace(text=text))
         if name in checked.items:
             found.append(checked.items.pop(name))
     checked.values[name] = tuple(dict.fromkeys(one.id for one in found))
@@ -221,24 +223,29 @@ def _resolve(
             checked.problems += unknown_user(name, rules.call).problems
             return
     if len(equal) == 1:
-        _take(checked, name, equal[0], f"“{equal[0].name}” is {equal[0].id}")
+        _take(checked, name, equal[0], localized("“{name}” is {id}", name=equal[0].name, id=equal[0].id))
     elif equal:
-        checked.problems.append(Problem(name, "several have this name; give the id", labels(equal, source.tool)))
+        text = localized("several have this name; give the id")
+        checked.problems.append(Problem(name, text, labels(equal, source.tool)))
     elif found.contradicts:
-        checked.problems.append(Problem(name, "its id and its name do not fit", labels(partial, source.tool)))
+        text = localized("its id and its name do not fit")
+        checked.problems.append(Problem(name, text, labels(partial, source.tool)))
     elif len(partial) == 1 and not rules.is_write:
-        _take(checked, name, partial[0], f"“{one_line(given)}” was taken for {partial[0].name} ({partial[0].id})")
+        meant = f"{partial[0].name} ({partial[0].id})"
+        note = localized("“{given}” was taken for {meant}", given=one_line(given), meant=meant)
+        _take(checked, name, partial[0], note)
     elif partial:
-        text = "no such id or whole name; give the id of the one that is meant"
+        text = localized("no such id or whole name; give the id of the one that is meant")
         right = {name: partial[0].id} if len(partial) == 1 else None
         checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool), right))
     else:
-        checked.problems.append(Problem(name, "no such id or name", labels(nearest(given, choices), source.tool)))
+        text = localized("no such id or name")
+        checked.problems.append(Problem(name, text, labels(nearest(given, choices), source.tool)))
 
 
 def _take(checked: Checked, name: str, item: MasterItem, note: str) -> None:
     if checked.values[name] != item.id:
-        checked.notes.append(f"{name}: {note}.")
+        checked.notes.append(localized("{text}.", text=f"{name}: {note}"))
     checked.values[name], checked.items[name] = item.id, item
 
 
@@ -266,5 +273,9 @@ def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> 
     fitting = [item for item in lists[master_lists.CATEGORY_DETAILS] if item.category_id == category]
     if category is None or detail is None or any(item.id == detail for item in fitting):
         return
-    text = f"{detail} does not belong to category {category}; give a categoryId and a categoryDetailId that fit"
+    text = localized(
+        "{detail} does not belong to category {category}; give a categoryId and a categoryDetailId that fit",
+        detail=detail,
+        category=category,
+    )
     checked.problems.append(Problem("categoryDetailId", text, labels(fitting, master_lists.CATEGORY_DETAILS.tool)))

@@ -4,12 +4,13 @@
 an id, or an attachment was not stored.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
+from shared.tickets.parts import cut
 
 MAX_TEXT: Final = 12_000
 """Characters of a ticket's description in a result; more than the 10,000 that people paste."""
@@ -18,12 +19,12 @@ MAX_DETAILS: Final = 4_000
 MAX_HISTORY_TEXT: Final = 10_000
 MAX_ENTRIES: Final = 20
 MAX_CELL: Final = 200
+MAX_ECHO: Final = 100
+"""Characters of a comment or a summary in the result of its write; the caller has the text."""
 MAX_NAME: Final = 50  # no id is longer, so no id is cut
-CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
-"""The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
-Cell = str | int | bool | None
+Cell = str | int | float | bool | None
 """One value of a list."""
 
 
@@ -71,15 +72,49 @@ class TicketPage(Table):
 
 
 class TicketDetail(Result):
-    """One ticket and its newest history entries, newest first."""
+    """One ticket and entries of its history, newest first.
+
+    The ticket has only its id and summary where older or recent entries were asked for, and only the asked part of its
+    long texts where a later part was.
+    """
 
     ticket: Ticket
     history: tuple[HistoryEntry, ...]
     history_total: int
+    """How many entries there are, since `since` if that is given."""
+    next_before: str | None = None
+    """What `before` shows the older entries; None if all of these are shown."""
+    since: str | None = None
+    is_older: bool | None = None
+    """True if these entries are not the newest, because `before` was given."""
+    part: int | None = None
+    parts: int | None = None
+    """How many parts the longest text has, if it has several; then `part` says which one is shown."""
+
+    def structured(self) -> dict[str, Any]:
+        """Return the result as JSON, without absent values, and without names of users that were named before."""
+        dumped, ticket = super().structured(), self.ticket
+        named = {
+            (ticket.requestor_id, ticket.requestor_name),
+            (ticket.person_in_charge_id, ticket.person_in_charge_name),
+        }
+        for entry in dumped["history"]:
+            _name_once(entry, named)
+        return dumped
+
+
+def _name_once(entry: dict[str, Any], named: set[tuple[str | None, str | None]]) -> None:
+    """Drop the name of the user of an entry, as JSON, if `named` has it with the user's id; else add it there."""
+    user = entry.get("userId"), entry.get("userName")
+    if None in user:
+        return
+    if user in named:
+        del entry["userName"]
+    named.add(user)
 
 
 class TicketCreated(Result):
-    """A new ticket, as read back; `already` says that an earlier equal call created it."""
+    """A new ticket, as read back, without its long texts; `already` says that an earlier equal call created it."""
 
     already: str | None = None
     ticket_id: str
@@ -97,7 +132,8 @@ class FieldChange(Shape):
 
     def arrow(self) -> str:
         """Return old → new on one line."""
-        return self.length or f"{one_line(self.old or '') or '(empty)'} → {one_line(self.new or '') or '(empty)'}"
+        old, new = (one_line(value or "") or localized("(empty)") for value in (self.old, self.new))
+        return self.length or f"{old} → {new}"
 
 
 def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
@@ -105,7 +141,7 @@ def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
     lengths = len(old or ""), len(new or "")
     if max(lengths) <= MAX_CELL:
         return FieldChange(field=field, old=old, new=new)
-    return FieldChange(field=field, length=f"{lengths[0]:,} → {lengths[1]:,} characters")
+    return FieldChange(field=field, length=localized("{old:,} → {new:,} characters", old=lengths[0], new=lengths[1]))
 
 
 class TicketUpdated(Result):
@@ -125,6 +161,12 @@ class CommentAdded(Result):
     recorded_as: MasterItem
     entry: HistoryEntry
 
+    def structured(self) -> dict[str, Any]:
+        """Return the result as JSON, without absent values, and without the author's name a second time."""
+        dumped = super().structured()
+        _name_once(dumped["entry"], {(self.recorded_as.id, self.recorded_as.name)})
+        return dumped
+
 
 class MasterPage(Table):
     """One page of a list of master data. `next_offset` is present exactly when there are more; `offset` if not 0."""
@@ -138,11 +180,6 @@ def cells(shapes: Iterable[Shape], columns: Sequence[str]) -> tuple[tuple[Cell, 
     """Return the values of `columns` (the API's names) of each shape."""
     dumped = (one.model_dump(by_alias=True) for one in shapes)
     return tuple(tuple(one[name] for name in columns) for one in dumped)
-
-
-def cut(text: str, limit: int) -> str:
-    """Return `text`, or its first `limit` characters and a mark with both lengths."""
-    return text if len(text) <= limit else f"{text[:limit]} … [cut at {limit:,} of {len(text):,} characters]"
 
 
 def shortened(shape: ShapeT, limit: int) -> ShapeT:
@@ -165,19 +202,22 @@ def shortened_ticket(ticket: Ticket) -> Ticket:
     return shortened(ticket, MAX_DETAILS).model_copy(update=update)
 
 
-def shortened_entry(entry: HistoryEntry) -> HistoryEntry:
-    """Return `entry` with its own texts and those of its changes cut."""
+def created_ticket(ticket: Ticket) -> Ticket:
+    """Return a new `ticket` without what its caller gave and the ticket holds.
+
+    That is its long texts, ids of master data beside their names, and the category beside its detail.
+    """
+    summary = None if ticket.summary is None else cut(ticket.summary, MAX_ECHO)
+    left_out = {"description": None, "response_details": None, "remarks": None, "has_defect": ticket.has_defect or None}
+    for name in ("status", "category", "category_detail", "request_channel", "response_category"):
+        if getattr(ticket, f"{name}_name"):
+            left_out[f"{name}_id"] = None
+    if ticket.category_detail_name:
+        left_out["category_name"] = None
+    return shortened_ticket(ticket).model_copy(update={"summary": summary, **left_out})
+
+
+def shortened_entry(entry: HistoryEntry, most: int = MAX_COMMENT) -> HistoryEntry:
+    """Return `entry` with its own texts cut after `most` characters, and those of its changes."""
     changed = tuple(shortened(one, MAX_CELL) for one in (entry.changed_fields or ())[:MAX_ENTRIES])
-    return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed or None})
-
-
-def shortened_history(entries: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:
-    """Return the newest whole entries that fit `MAX_HISTORY_TEXT` characters, at least the newest one."""
-    kept: list[HistoryEntry] = []
-    left = MAX_HISTORY_TEXT
-    for entry in map(shortened_entry, entries[:MAX_ENTRIES]):
-        left -= len(entry.model_dump_json(exclude_none=True))
-        if kept and left < 0:
-            break
-        kept.append(entry)
-    return tuple(kept)
+    return shortened(entry, most).model_copy(update={"changed_fields": changed or None})

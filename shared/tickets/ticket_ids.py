@@ -8,14 +8,15 @@ to read; a write must say which kind of number it is.
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from shared.api_client import APIClient
 from shared.combining_marks import with_few_marks
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
+from shared.localization import localized
 from shared.markdown import one_line
-from shared.tickets.models import HistoryEntry, Rows, Ticket
+from shared.tickets.models import Ticket
 from shared.visible_text import visible
 
 MAX_ID: Final = 50
@@ -25,8 +26,9 @@ MAX_AROUND: Final = 2_000
 MAX_SEVERAL: Final = 5
 SEVERAL: Final = "must be one id; call once for each"
 
-TicketRead: TypeAlias = tuple[Ticket, Rows[HistoryEntry]]
-Read: TypeAlias = Callable[[APIClient, str], Awaitable[TicketRead]]
+HistoryT = TypeVar("HistoryT")
+"""What is read of a ticket's history."""
+Read: TypeAlias = Callable[[APIClient, str], Awaitable[tuple[Ticket, HistoryT]]]
 
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d]")
 _OUTER: Final = " \t\n\"'`“”‘’「」『』()[]<>{}.,;:!?。、"
@@ -49,7 +51,9 @@ def within_limit(given: object) -> object:
     return _canonical(numbers.pop()) if len(numbers) == 1 else given
 
 
-async def read_named(read: Read, api: APIClient, given: str, *, writes: bool = False) -> TicketRead:
+async def read_named(
+    read: Read[HistoryT], api: APIClient, given: str, *, writes: bool = False
+) -> tuple[Ticket, HistoryT]:
     """Return the ticket that `given` names, with its history.
 
     Args:
@@ -67,29 +71,29 @@ async def read_named(read: Read, api: APIClient, given: str, *, writes: bool = F
         return await read(api, given)
     except NotFoundError as error:
         others = await gather_all(*(_or_none(read, api, one) for one in spellings(given)))
-        found: list[TicketRead] = [one for one in others if one is not None]
+        found: list[tuple[Ticket, HistoryT]] = [one for one in others if one is not None]
         if not found:
             raise _several(given) or error from None
     if len(found) > 1 or (writes and is_number_alone(given)):
-        raise InvalidInputError.of([_which(found)])
+        raise InvalidInputError.of([_which([ticket for ticket, _ in found])])
     return found[0]
 
 
 def _several(given: str) -> InvalidInputError | None:
     """Return the error for a text that names several tickets; None if it does not."""
     ids = tuple(_canonical(number) for number in sorted(_numbers(_simple(given))))
-    return InvalidInputError.of([Problem("ticketId", SEVERAL, ids[:MAX_SEVERAL])]) if len(ids) > 1 else None
+    return InvalidInputError.of([Problem("ticketId", localized(SEVERAL), ids[:MAX_SEVERAL])]) if len(ids) > 1 else None
 
 
-def _which(found: list[TicketRead]) -> Problem:
-    allowed = tuple(one_line(f"{ticket.id} ({(ticket.summary or '')[:60]})") for ticket, _ in found)
+def _which(found: list[Ticket]) -> Problem:
+    allowed = tuple(one_line(f"{ticket.id} ({(ticket.summary or '')[:60]})") for ticket in found)
     if len(found) > 1:
-        return Problem("ticketId", "may mean several tickets; give the exact id", allowed)
-    text = "is a number alone, which is not enough to change a ticket; give the whole id"
-    return Problem("ticketId", text, allowed, right={"ticketId": found[0][0].id})
+        return Problem("ticketId", localized("may mean several tickets; give the exact id"), allowed)
+    text = localized("is a number alone, which is not enough to change a ticket; give the whole id")
+    return Problem("ticketId", text, allowed, right={"ticketId": found[0].id})
 
 
-async def _or_none(read: Read, api: APIClient, ticket_id: str) -> TicketRead | None:
+async def _or_none(read: Read[HistoryT], api: APIClient, ticket_id: str) -> tuple[Ticket, HistoryT] | None:
     try:
         return await read(api, ticket_id)
     except NotFoundError:

@@ -11,19 +11,20 @@ from typing import Any, Final
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, UpstreamError
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.models import TicketRow, parse_many
-from shared.tickets.paging.cursor import NOT_A_CURSOR
+from shared.tickets.paging.cursor import not_a_cursor
 from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
-from shared.tickets.paging.window_pages import WindowPages
-from shared.tickets.paging.windows import TicketWindows
+from shared.tickets.paging.window_pages import FoundRows, WindowPages
+from shared.tickets.paging.windows import TicketWindows, Window
 from shared.tickets.search.terms import MAX_ALONE, SearchTerms, shown
-from shared.tickets.selection import TicketSelection
+from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page, Row
 
 _OF_EACH: Final = 10
@@ -61,6 +62,14 @@ class TicketPages:
         """Drop what is cached after a write."""
         self._windows.forget()
 
+    async def newest(self) -> Window | None:
+        """Return all tickets, or the newest that a window holds; None if the API does not return them in time.
+
+        Raises:
+            UpstreamError: the API failed.
+        """
+        return await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+
     async def page(self, selection: TicketSelection) -> Page:
         """Return the page that is selected: the API's own where it can cut it, else one that is cut here.
 
@@ -81,6 +90,16 @@ class TicketPages:
             page = await with_details(self._api, page, selection.fields, at)
         return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
 
+    async def whole(self, filters: TicketFilters) -> FoundRows | None:
+        """Return the rows of all tickets that match, as far as a window shows; None if the API returns no window.
+
+        Raises:
+            InvalidInputError: this API cannot filter so, which the error explains.
+            UpstreamError: the API failed.
+        """
+        narrowing = Narrowing(filters=filters, master=self._master, at=await self._calendar.time())
+        return await self._cut.whole(TicketSelection(filters=filters), narrowing)
+
     async def _has(self, features: Collection[str]) -> bool:
         return all([await self._features.has(one) for one in features])
 
@@ -94,7 +113,7 @@ class TicketPages:
             response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
         except InvalidInputError as error:
             if error.field == "cursor":
-                raise InvalidInputError.of([NOT_A_CURSOR]) from error
+                raise InvalidInputError.of([not_a_cursor()]) from error
             raise
         return _enveloped(response)
 
@@ -102,29 +121,37 @@ class TicketPages:
         """Return the page with what to know of its search."""
         notes = [*page.notes]
         if terms.ignored:
-            notes.append(f"Searched for the first {len(terms.words)} words, not for the {terms.ignored} after them.")
+            note = localized(
+                "Searched for the first {count} words, not for the {ignored} after them.",
+                count=len(terms.words),
+                ignored=terms.ignored,
+            )
+            notes.append(note)
         if not page.rows and selection.offset == 0 and selection.cursor is None:
             notes += await self._nothing_found(terms, by_words=by_words, are_all=page.total is not None)
         return page._replace(notes=tuple(notes))
 
     async def _nothing_found(self, terms: SearchTerms, *, by_words: bool, are_all: bool) -> list[str]:
         """Return what was searched and the nearest tickets, whatever the filters; `are_all`: in all that fit them."""
-        words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
-        more = ", description" if by_words else ""
+        more = localized(", description") if by_words else ""
         if by_words and await self._features.has(SEARCH_HISTORY):
-            more += ", newest comments"
-        searched = (
-            f"Searched for {words}: no ticket that {'fits the other arguments' if are_all else 'was searched'} has "
-            f"every word in its summary{more}, "
-            "account, requestor, person in charge, ticket id or external id."
+            more += localized(", newest comments")
+        searched = localized(
+            "Searched for {words}: no ticket that {which} has every word in its summary{more}, account, requestor, "
+            "person in charge, ticket id or external id.",
+            words=localized(", ").join(localized("“{word}”", word=one_line(word)) for word in terms.words),
+            which=localized("fits the other arguments" if are_all else "was searched"),
+            more=more,
         )
         if not by_words:
-            searched += " This ticket API cannot search descriptions."
+            searched += localized(" This ticket API cannot search descriptions.")
         try:
             near = terms.nearest(*await self._pool(terms, by_words=by_words))
         except (UpstreamError, InvalidInputError):
             return [searched]
-        return [searched, f"Nearest of all tickets: {shown(near)}." if near else "No other ticket is like it."]
+        if not near:
+            return [searched, localized("No other ticket is like it.")]
+        return [searched, localized("Nearest of all tickets: {tickets}.", tickets=shown(near))]
 
     async def _pool(self, terms: SearchTerms, *, by_words: bool) -> tuple[Sequence[Row], Mapping[str, set[str]]]:
         """Return tickets among which the nearest are, and the words by which the API found them, by ticket id.
@@ -134,7 +161,7 @@ class TicketPages:
         pool = {row["ticketId"]: row for row in await self._ticket(terms)}
         found: defaultdict[str, set[str]] = defaultdict(set)
         if not by_words:
-            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            window = await self.newest()
             pool |= {row["ticketId"]: row for row in (window.rows if window is not None else ())}
             return list(pool.values()), found
         alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, MasterItem, Rows, Shape, ShapeT, Ticket, TicketRow
 from shared.tickets.results import Result
@@ -26,23 +27,28 @@ def _notes(rows: Iterable[object]) -> tuple[str, ...]:
     odd = [(_label(row), row.unreadable) for row in rows if isinstance(row, Shape) and row.unreadable]
     notes = [unreadable_note(label, names) for label, names in odd[:MAX_NOTES]]
     if (rest := len(odd) - MAX_NOTES) > 0:
-        notes.append(f"There are values that could not be read in these and {rest} more.")
+        notes.append(localized("There are values that could not be read in these and {count} more.", count=rest))
     return tuple(notes)
 
 
 def unreadable_note(label: str, names: Sequence[str]) -> str:
     """Return a note that the fields `names` of `label` could not be read."""
     rest = len(names) - MAX_NAMES
-    more = f" and {rest} more" if rest > 0 else ""
-    return f"{one_line(label[:60])}: {', '.join(names[:MAX_NAMES])}{more} could not be read."
+    shown = localized(", ").join(names[:MAX_NAMES])
+    return localized(
+        "{label}: {names} could not be read.",
+        label=one_line(label[:60]),
+        names=localized("{names} and {count} more", names=shown, count=rest) if rest > 0 else shown,
+    )
 
 
 def left_out_notes(count: int) -> tuple[str, ...]:
     """Say how many rows were left out of a list, if any."""
     if not count:
         return ()
-    rows = "1 row was" if count == 1 else f"{count:,} rows were"
-    return (f"{rows} left out, because the ticket API sent no id with {'it' if count == 1 else 'them'}.",)
+    if count == 1:
+        return (localized("1 row was left out, because the ticket API sent no id with it."),)
+    return (localized("{count:,} rows were left out, because the ticket API sent no id with them.", count=count),)
 
 
 def _label(row: Shape) -> str:
@@ -50,7 +56,7 @@ def _label(row: Shape) -> str:
         case TicketRow():
             return row.ticket_id
         case HistoryEntry():
-            return f"history entry {row.timestamp if 'id' in row.unreadable else row.id}"
+            return localized("history entry {entry}", entry=row.timestamp if "id" in row.unreadable else row.id)
         case Ticket() | MasterItem():
             return row.id
     return type(row).__name__

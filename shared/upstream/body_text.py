@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import UpstreamFaultError
+from shared.localization import localized
 
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^\s;"']*)""", re.IGNORECASE)
 _UNICODE: Final = re.compile(r"utf-(8|16|32)(-sig|-le|-be)?|ascii")
@@ -37,7 +38,12 @@ _MAX_DIGITS: Final = 40
 
 
 class UnreadableBodyError(UpstreamFaultError):
-    """The body is no JSON; the text says in a few words what it is."""
+    """The body is no JSON; the text says in a few words what it is, in English for the log, as `localized` fills it."""
+
+    def __init__(self, template: str, **values: object) -> None:
+        super().__init__(template.format(**values))
+        self.shown = localized(template, **values)
+        """The same for a sentence."""
 
 
 def read_json(body: bytes, content_type: str = "") -> Any:
@@ -68,7 +74,9 @@ def _text(body: bytes, content_type: str) -> str:
             return body.decode(charset).removeprefix("\ufeff")
         except UnicodeError:
             continue
-    raise UnreadableBodyError(f"not valid {charsets[0]}" + ("" if declared else ", and no other charset is declared"))
+    if declared:
+        raise UnreadableBodyError("not valid {charset}", charset=charsets[0])
+    raise UnreadableBodyError("not valid {charset}, and no other charset is declared", charset=charsets[0])
 
 
 def _charsets(name: str, body: bytes) -> tuple[str, ...]:
@@ -80,9 +88,9 @@ def _charsets(name: str, body: bytes) -> tuple[str, ...]:
     except (LookupError, ValueError):
         known = "undefined"
     if known in _NO_CHARSETS:
-        raise UnreadableBodyError(
-            f"in the unknown charset {name}" if _NAME.fullmatch(name) else "in an unknown charset"
-        )
+        if _NAME.fullmatch(name):
+            raise UnreadableBodyError("in the unknown charset {name}", name=name)
+        raise UnreadableBodyError("in an unknown charset")
     if _UNICODE.fullmatch(known.replace("_", "-")):
         return (json.detect_encoding(body),)
     return _WIDER.get(known, (known,))

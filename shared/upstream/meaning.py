@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.errors import OutcomeUnknownError, UpstreamError, UpstreamFaultError
+from shared.localization import localized
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
 from shared.upstream.refusals import error_of
@@ -39,12 +40,12 @@ def value_of(response: ApiResponse) -> Any:
         value = response.json()
     except UnreadableBodyError as error:
         if response.is_read or (response.has_body and response.status not in _SAY_IT_ALONE):
-            raise _senseless(response, str(error)) from None
+            raise _senseless(response, error) from None
     if response.is_read:
         return value
     named = id_in(value) or named_by_location(response)
     if response.status == _ACCEPTED:
-        said = f"The ticket API accepted this without saying that it is done ({response.asked})."
+        said = localized("The ticket API accepted this without saying that it is done ({asked}).", asked=response.asked)
         raise OutcomeUnknownError(said, named=named)
     return value if named is None else {**(value if isinstance(value, dict) else {}), "id": named}
 
@@ -80,16 +81,20 @@ def named_by_location(response: ApiResponse) -> str | None:
     return named if 0 < len(named) <= _LONGEST_ID and named.isprintable() else None
 
 
-def _senseless(response: ApiResponse, what: str) -> UpstreamError:
-    """Return the error for a success whose body, `what` in a few words, cannot be read."""
-    log.error("api_answer_not_json", reason=what, **response.facts)
-    how = f"The ticket API answered with something that is not JSON ({what}; {response.asked})."
+def _senseless(response: ApiResponse, what: UnreadableBodyError) -> UpstreamError:
+    """Return the error for a success whose body cannot be read; `what` says why."""
+    log.error("api_answer_not_json", reason=str(what), **response.facts)
+    how = localized(
+        "The ticket API answered with something that is not JSON ({what}; {asked}).",
+        what=what.shown,
+        asked=response.asked,
+    )
     if response.is_page:
-        how += f" Something else may answer at this address: {CHECK_ADDRESS}."
+        how += localized(" Something else may answer at this address: {check}.", check=localized(CHECK_ADDRESS))
     if response.is_read:
-        return UpstreamFaultError(f"{how} This is a fault of the ticket API, not of the request.")
+        return UpstreamFaultError(localized("{how} This is a fault of the ticket API, not of the request.", how=how))
     return OutcomeUnknownError(
-        f"{how} This is a fault of the ticket API.",
+        localized("{how} This is a fault of the ticket API.", how=how),
         settled=True,
         named=named_by_location(response),
     )

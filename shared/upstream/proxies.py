@@ -15,9 +15,10 @@ import httpx2
 
 from shared.errors import UpstreamNotSetError
 from shared.http.hosts import is_loopback
+from shared.localization import localized
 
 _PORTS: Final = {"http": 80, "https": 443}
-_EXAMPLE: Final = "for example http://proxy.example:3128"
+_EXAMPLE: Final = "http://proxy.example:3128"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -55,11 +56,21 @@ def _proxy(variable: str, value: str) -> httpx2.Proxy:
         url = httpx2.URL("")
     if url.scheme.startswith("socks"):
         raise UpstreamNotSetError(
-            f"{variable} names a SOCKS proxy, which this server cannot use. Set {variable} to an HTTP proxy, "
-            f"{_EXAMPLE}, or name the host of the ticket API in NO_PROXY."
+            localized(
+                "{variable} names a SOCKS proxy, which this server cannot use. Set {variable} to an HTTP proxy, for "
+                "example {example}, or name the host of the ticket API in NO_PROXY.",
+                variable=variable,
+                example=_EXAMPLE,
+            )
         )
     if url.scheme not in _PORTS or not url.host:
-        raise UpstreamNotSetError(f"{variable} must be the address of an HTTP proxy, {_EXAMPLE}.")
+        raise UpstreamNotSetError(
+            localized(
+                "{variable} must be the address of an HTTP proxy, for example {example}.",
+                variable=variable,
+                example=_EXAMPLE,
+            )
+        )
     return httpx2.Proxy(url, ssl_context=httpx2.create_ssl_context() if url.scheme == "https" else None)
 
 

@@ -28,6 +28,7 @@ from shared.errors import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
+from shared.localization import localized
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
 from shared.upstream.response import CHECK_ADDRESS, ApiResponse
@@ -49,10 +50,10 @@ _OF_A_TICKET: Final = re.compile(r"/tickets/(?!master/)[^/]+(/history)?")
 _NOT_WRITABLE: Final = "The ticket database cannot be written. Nothing was changed; the operator must check it."
 _UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
     "disk_full": lambda: UpstreamDiskFullError(
-        "The disk of the ticket database is full. Nothing was changed; the operator must make room there."
+        localized("The disk of the ticket database is full. Nothing was changed; the operator must make room there.")
     ),
-    "read_only": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
-    "disk_failed": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
+    "read_only": lambda: UpstreamNotWritableError(localized(_NOT_WRITABLE)),
+    "disk_failed": lambda: UpstreamNotWritableError(localized(_NOT_WRITABLE)),
 })  # fmt: skip
 """The reference API returns these `kind`s for a request it rolled back, which proves that nothing was changed."""
 
@@ -74,16 +75,20 @@ def error_of(response: ApiResponse) -> TicketServerError:
 def _refused_key(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_refused_our_key", **response.facts)
     return UpstreamRefusedError(
-        "The ticket API does not accept this server's own key. Nothing was changed; "
-        "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
+        localized(
+            "The ticket API does not accept this server's own key. Nothing was changed; "
+            "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
+        )
     )
 
 
 def _refused_by_proxy(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_refused_our_key", **response.facts)
     return UpstreamUnavailableError(
-        "The proxy on the way to the ticket API asks for a user and a password (HTTP 407). Nothing was changed; the "
-        "operator must set them in HTTPS_PROXY or HTTP_PROXY."
+        localized(
+            "The proxy on the way to the ticket API asks for a user and a password (HTTP 407). Nothing was changed; "
+            "the operator must set them in HTTPS_PROXY or HTTP_PROXY."
+        )
     )
 
 
@@ -94,20 +99,27 @@ def _not_there(response: ApiResponse, says: Says) -> TicketServerError:
     if response.is_page or not may_be_a_ticket:
         log.error("api_path_missing", **response.facts)
         return UpstreamPathError(
-            f"The ticket API does not know this path ({response.asked}). Nothing was changed; {CHECK_ADDRESS}."
+            localized(
+                "The ticket API does not know this path ({asked}). Nothing was changed; {check}.",
+                asked=response.asked,
+                check=localized(CHECK_ADDRESS),
+            )
         )
-    said = "The ticket API has nothing with that id. Nothing was changed."
+    said = localized("The ticket API has nothing with that id. Nothing was changed.")
     if is_own:
         return NotFoundError(said)
     log.warning("api_path_missing", **response.facts)
-    return NotFoundError(said, hint=f"If no ticket can be read, {CHECK_ADDRESS} ({response.asked}).")
+    hint = localized(
+        "If no ticket can be read, {check} ({asked}).", check=localized(CHECK_ADDRESS), asked=response.asked
+    )
+    return NotFoundError(said, hint=hint)
 
 
 def _conflict(_response: ApiResponse, says: Says) -> TicketServerError:
     if says.get("kind") == TicketChangedError.kind:
         return TicketChangedError("The ticket was changed or commented on meanwhile. Nothing was changed.")
     return ConflictError(
-        "This idempotency key was already used for a different request. Nothing was changed; use a new key."
+        localized("This idempotency key was already used for a different request. Nothing was changed; use a new key.")
     )
 
 
@@ -116,7 +128,9 @@ def _overloaded(response: ApiResponse, says: Says) -> TicketServerError:
         return _refused_key(response, says)
     log.warning("api_overloaded", wait_s=response.wait_s, **response.facts)
     return UpstreamUnavailableError(
-        f"The ticket API is overloaded. Nothing was changed; try again {in_a_while(response.wait_s)}."
+        localized(
+            "The ticket API is overloaded. Nothing was changed; try again {when}.", when=in_a_while(response.wait_s)
+        )
     )
 
 
@@ -127,8 +141,12 @@ def _passing(response: ApiResponse, says: Says) -> TicketServerError:
 def _moved(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_moved", moved_to=_without_secrets(response.headers.get("location", "")), **response.facts)
     return UpstreamPathError(
-        f"The ticket API has moved: it answered with a redirect ({response.asked}), which is not followed. Nothing was "
-        f"changed; {CHECK_ADDRESS}."
+        localized(
+            "The ticket API has moved: it answered with a redirect ({asked}), which is not followed. Nothing was "
+            "changed; {check}.",
+            asked=response.asked,
+            check=localized(CHECK_ADDRESS),
+        )
     )
 
 
@@ -152,12 +170,13 @@ def _refused_input(_: ApiResponse, says: Says) -> TicketServerError:
     allowed = says.get("allowed")
     named = _is_name(field)
     values = [value for value in allowed if _is_name(value)][:50] if isinstance(allowed, list) else []
-    text = (
-        f"The ticket API refused the value of {field}." if named else "The ticket API refused the request as invalid."
-    )
+    text = localized("The ticket API refused the request as invalid.")
+    if named:
+        text = localized("The ticket API refused the value of {field}.", field=field)
     if values:
-        text += f" Allowed: {', '.join(values)}."
-    return InvalidInputError(f"{text} Nothing was changed.", field=str(field) if named else None, allowed=values)
+        text += localized(" Allowed: {values}.", values=", ".join(values))
+    text += localized(" Nothing was changed.")
+    return InvalidInputError(text, field=str(field) if named else None, allowed=values)
 
 
 def _is_name(value: object) -> bool:
@@ -167,15 +186,18 @@ def _is_name(value: object) -> bool:
 def _fault(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_fault", **response.facts)
     status = response.status
-    how = f"The ticket API answered with an error of its own ({response.asked})."
-    fault = f"{how} This is a fault of the ticket API, not of the request."
+    how = localized("The ticket API answered with an error of its own ({asked}).", asked=response.asked)
+    fault = localized("{how} This is a fault of the ticket API, not of the request.", how=how)
     if response.is_read:
         return UpstreamFaultError(fault)
     if (400 <= status < 500 and status != _UNFINISHED) or status in _NOT_IMPLEMENTED:
-        return UpstreamFaultError(f"{fault} Nothing was changed; {CHECK_ADDRESS}.")
-    wait = f" It asks to come again {in_a_while(response.wait_s)}." if response.wait_s else ""
+        check = localized(CHECK_ADDRESS)
+        return UpstreamFaultError(localized("{fault} Nothing was changed; {check}.", fault=fault, check=check))
+    said = localized("{how} This is a fault of the ticket API.", how=how)
+    if response.wait_s:
+        said += localized(" It asks to come again {when}.", when=in_a_while(response.wait_s))
     return OutcomeUnknownError(
-        f"{how} This is a fault of the ticket API.{wait}",
+        said,
         settled=status not in PASSING,  # a proxy sends those, while the API may still be executing the request
     )
 

@@ -23,8 +23,8 @@ class ApiResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
-    cut_off: str = ""
-    """Why the body could not be received, in a few words."""
+    cut_off: UnreadableBodyError | None = None
+    """Why the body could not be received."""
 
     @property
     def is_read(self) -> bool:
@@ -58,6 +58,6 @@ class ApiResponse:
 
     def json(self) -> Any:
         """Return the JSON of the body. Raises: UnreadableBodyError."""
-        if self.cut_off:
-            raise UnreadableBodyError(self.cut_off)
+        if self.cut_off is not None:
+            raise self.cut_off
         return read_json(self.body, self.headers.get("content-type", ""))

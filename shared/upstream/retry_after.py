@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from shared.localization import localized
+
 MAX_S: Final = 24 * 3600.0
 """A longer wait is no advice for a caller, so it is left out."""
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
@@ -32,6 +34,6 @@ def retry_after_s(value: str, *, now: datetime) -> float | None:
 def in_a_while(seconds: float | None) -> str:
     """Return when to try again, for a sentence: `in 30 s`, `in 15 min`, or `in a moment` if that is not known."""
     if seconds is None:
-        return "in a moment"
+        return localized("in a moment")
     whole = max(1, round(seconds))
-    return f"in {whole} s" if whole < 120 else f"in {-(-whole // 60)} min"
+    return localized("in {n} s", n=whole) if whole < 120 else localized("in {n} min", n=-(-whole // 60))

@@ -37,7 +37,8 @@ async def checked_write(
     """
     checked = await resolve(master, values, call, ticket=ticket)
     problems = [*checked.problems, *cut_problems(checked.values, ticket)]
-    problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
+    twice = localized("is given a value and is also to be cleared")
+    problems += [Problem(name, twice) for name in emptied if name in values]
     problems += [*_excluding(values, emptied), *further]
     author: MasterItem | None = None
     if all(problem.field != acting for problem in problems):

@@ -7,6 +7,7 @@ for other fields the result says that this ticket API cannot.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.tickets.changes import FIELDS, same
 from shared.tickets.models import Ticket
 
@@ -36,5 +37,5 @@ def emptied(ticket: Ticket, names: tuple[str, ...], *, can_clear: bool) -> Empti
         return Emptied({"clear": full} if full else {}, dict.fromkeys(full))
     texts = [name for name in full if name in EMPTY_TEXTS]
     rest = [name for name in full if name not in EMPTY_TEXTS]
-    notes = (f"{', '.join(rest)}: not cleared, because this ticket API cannot clear this.",) if rest else ()
-    return Emptied(dict.fromkeys(texts, ""), dict.fromkeys(texts), notes)
+    note = localized("{names}: not cleared, because this ticket API cannot clear this.", names=", ".join(rest))
+    return Emptied(dict.fromkeys(texts, ""), dict.fromkeys(texts), (note,) if rest else ())

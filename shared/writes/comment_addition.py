@@ -5,13 +5,14 @@ from typing import Any
 
 from shared.api_client import segment
 from shared.errors import OutcomeUnknownError
+from shared.localization import localized
 from shared.mcp_tools.inputs import AddHistoryInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import added, find_entries
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket
 from shared.tickets.reading import read_before_write
 from shared.tickets.references import Checked
-from shared.tickets.results import MAX_CELL, CommentAdded, shortened, shortened_entry
+from shared.tickets.results import MAX_CELL, MAX_ECHO, CommentAdded, shortened, shortened_entry
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.upstream.meaning import id_in
@@ -81,7 +82,7 @@ class CommentAddition:
             )
         except OutcomeUnknownError as error:
             doubt = error
-        said = str(doubt or "The comment was acknowledged")
+        said = str(doubt or localized("The comment was acknowledged"))
         _, entries = await read_back(self._system.api, ticket.id, said=said)
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
         named = id_in(response) or (doubt and doubt.named)
@@ -89,16 +90,16 @@ class CommentAddition:
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None and any(map(is_unclear, added(history, entries))):
-            raise self._system.counted(unclear(ticket.id, "a new entry of the history", said))
+            raise self._system.counted(unclear(ticket.id, localized("a new entry of the history"), said))
         if entry is None:
             raise self._system.counted(
-                write_error(ticket.id, ["the comment is not in the history"], doubt, partly=False)
+                write_error(ticket.id, [localized("the comment is not in the history")], doubt, partly=False)
             )
         attempt.subject = entry.id
         return CommentAdded(
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
-            entry=shortened_entry(entry),
+            entry=shortened_entry(entry, MAX_ECHO),
             notes=(
                 *unsaid(checked.notes, {"userId"}),
                 *marked.notes,

@@ -8,6 +8,7 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import OutcomeUnknownError, UpstreamError
+from shared.localization import localized
 from shared.upstream.meaning import id_in
 from shared.writes.earlier_writes import EarlierTicket
 from shared.writes.outcome import LOOK_S, perhaps_created
@@ -29,11 +30,20 @@ async def create(
     except OutcomeUnknownError as doubt:
         if doubt.named is None:
             raise await perhaps_created(api, body, doubt) from doubt
-        return doubt.named, (f"{doubt} It names ticket {doubt.named}, which is shown as it reads back.",)
+        note = localized(
+            "{doubt} It names ticket {ticket_id}, which is shown as it reads back.", doubt=doubt, ticket_id=doubt.named
+        )
+        return doubt.named, (note,)
     if named is not None:
         return named, ()
     with suppress(UpstreamError, TimeoutError), anyio.fail_after(LOOK_S):
         if found := await trace.newest(LOOK_S):
-            return found, (f"The ticket API did not say which ticket it created; {found} holds the given values.",)
-    silent = OutcomeUnknownError("The ticket API acknowledged this, but did not say what it created.", settled=True)
+            note = localized(
+                "The ticket API did not say which ticket it created; {ticket_id} holds the given values.",
+                ticket_id=found,
+            )
+            return found, (note,)
+    silent = OutcomeUnknownError(
+        localized("The ticket API acknowledged this, but did not say what it created."), settled=True
+    )
     raise await perhaps_created(api, body, silent)

@@ -9,10 +9,19 @@ from typing import Any, Final
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import Effect, NotFoundError, NotStoredError, UpstreamError, UpstreamUnavailableError
+from shared.localization import localized
 from shared.tickets.changes import FIELDS, differing
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
 from shared.tickets.reading import read_after_write, read_ticket
-from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
+from shared.tickets.results import (
+    MAX_CELL,
+    MAX_ECHO,
+    CommentAdded,
+    TicketCreated,
+    created_ticket,
+    shortened,
+    shortened_entry,
+)
 from shared.writes.notes import not_verified, stored_otherwise
 from shared.writes.recent_writes import LEASE_S, Earlier
 from shared.writes.repeats import meaning
@@ -26,7 +35,7 @@ _SKEW: Final = timedelta(minutes=2)
 """How far the clocks of this server and of the ticket API may differ."""
 _MAX_ROWS: Final = 100
 _MAX_READ: Final = 5
-_NOW: Final = "Nothing was changed by this call"
+_UNREADABLE: Final = "{said} It cannot be read at the moment. Nothing was changed by this call."
 
 
 class EarlierTicket:
@@ -39,8 +48,6 @@ class EarlierTicket:
             ticket was received before.
     """
 
-    another = "makes another"
-
     def __init__(self, api: APIClient, body: Mapping[str, Any], *, received_by: str | None = None) -> None:
         self._api = api
         self._received_by = received_by
@@ -52,7 +59,12 @@ class EarlierTicket:
 
     def already(self, ago: str, subject: str) -> str:
         """Return the beginning of a sentence that says what the earlier call did."""
-        return f"Already created {ago} as {subject}"
+        return localized("Already created {ago} as {subject}", ago=ago, subject=subject)
+
+    @property
+    def another(self) -> str:
+        """What allowing a duplicate does."""
+        return localized("makes another")
 
     async def find(self, earlier: Earlier) -> str:
         """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
@@ -70,16 +82,17 @@ class EarlierTicket:
         try:
             ticket, history = await read_after_write(self._api, subject)
         except NotFoundError:
-            raise NotFoundError(f"{said} That ticket no longer exists. {_NOW}.") from None
+            gone = localized("{said} That ticket no longer exists. Nothing was changed by this call.", said=said)
+            raise NotFoundError(gone) from None
         except UpstreamError:
-            raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
+            raise UpstreamUnavailableError(localized(_UNREADABLE, said=said)) from None
         notes = [*changed_since(history, differing(ticket, self._body)), *not_verified(ticket, self._body)]
         if lost := stored_otherwise(ticket, self._body, history):
-            notes.append(f"Not as given: {'; '.join(lost)}.")
+            notes.append(localized("Not as given: {lost}.", lost=localized("; ").join(lost)))
         return TicketCreated(
             already=said,
             ticket_id=ticket.id,
-            ticket=shortened_ticket(ticket),
+            ticket=created_ticket(ticket),
             notes=tuple(notes),
         )
 
@@ -133,8 +146,6 @@ class EarlierComment:
         comment: the text.
     """
 
-    another = "adds another"
-
     def __init__(self, api: APIClient, ticket_id: str, author: MasterItem, comment: str) -> None:
         self._api = api
         self._ticket_id = ticket_id
@@ -143,7 +154,12 @@ class EarlierComment:
 
     def already(self, ago: str, subject: str) -> str:  # noqa: ARG002 - readers know a comment by its ticket
         """Return the beginning of a sentence that says what the earlier call did."""
-        return f"Already added {ago} to {self._ticket_id}"
+        return localized("Already added {ago} to {ticket_id}", ago=ago, ticket_id=self._ticket_id)
+
+    @property
+    def another(self) -> str:
+        """What allowing a duplicate does."""
+        return localized("adds another")
 
     def equal(self, entries: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
         """Return the entries with an equal comment."""
@@ -164,15 +180,16 @@ class EarlierComment:
         try:
             _, history = await read_ticket(self._api, self._ticket_id)
         except UpstreamError:
-            raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
+            raise UpstreamUnavailableError(localized(_UNREADABLE, said=said)) from None
         entry = next((one for one in history if one.id == subject), None)
         if entry is None:
-            raise NotStoredError(f"{said} It is no longer in the history. {_NOW}.", effect=Effect.NOTHING_CHANGED)
+            gone = localized("{said} It is no longer in the history. Nothing was changed by this call.", said=said)
+            raise NotStoredError(gone, effect=Effect.NOTHING_CHANGED)
         return CommentAdded(
             already=said,
             ticket_id=self._ticket_id,
             recorded_as=shortened(self._author, MAX_CELL),
-            entry=shortened_entry(entry),
+            entry=shortened_entry(entry, MAX_ECHO),
         )
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import Ticket
 
 _TEXTS: Final = ("summary", "description", "comment", "responseDetails", "remarks")
 _WINDOWS_PATH: Final = re.compile(r"(?:[A-Za-z]:|\\)\\\S*")
+_BEFORE_RECEPTION: Final = "{name} {day} is before the reception on {received}."
 _AHEAD: Final = timedelta(minutes=2)
 """How far a clock elsewhere may be ahead."""
 
@@ -28,12 +30,18 @@ def odd_values(given: Mapping[str, Any], ticket: Ticket, at: TicketTime, *, comp
     """
     yield from _odd_dates(given, ticket, at)
     if given.get("statusId") == completed and not ticket.completion_date:  # the existing API does not set it
-        yield "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it."
+        yield localized(
+            "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it."
+        )
     if "completionDate" in given and ticket.completion_date and ticket.status_id != completed:
-        yield f"completionDate is set, but the status is {ticket.status_name or ticket.status_id}."
+        status = ticket.status_name or ticket.status_id
+        yield localized("completionDate is set, but the status is {status}.", status=status)
     for name in _TEXTS:
         if _is_escaped(given.get(name)):
-            yield f"{name} has \\n as two characters and no line break; send real line breaks if you meant those."
+            yield localized(
+                "{name} has \\n as two characters and no line break; send real line breaks if you meant those.",
+                name=name,
+            )
 
 
 def _odd_dates(given: Mapping[str, Any], ticket: Ticket, at: TicketTime) -> Iterator[str]:
@@ -41,15 +49,15 @@ def _odd_dates(given: Mapping[str, Any], ticket: Ticket, at: TicketTime) -> Iter
     received = at.shown_minute(ticket.reception_date_time or "")
     due, done = ticket.scheduled_completion_date or "", ticket.completion_date or ""
     if "receptionDateTime" in given and received > at.shown(at.now + _AHEAD):
-        yield f"receptionDateTime {received} is in the future."
+        yield localized("receptionDateTime {moment} is in the future.", moment=received)
     if "scheduledCompletionDate" in given and due and not done and due < today:
-        yield f"scheduledCompletionDate {due} is in the past."
+        yield localized("scheduledCompletionDate {day} is in the past.", day=due)
     if given.keys() & {"receptionDateTime", "scheduledCompletionDate"} and due and due < received[:10]:
-        yield f"scheduledCompletionDate {due} is before the reception on {received[:10]}."
+        yield localized(_BEFORE_RECEPTION, name="scheduledCompletionDate", day=due, received=received[:10])
     if "completionDate" in given and done > today:
-        yield f"completionDate {done} is in the future."
+        yield localized("completionDate {day} is in the future.", day=done)
     if given.keys() & {"receptionDateTime", "completionDate"} and done and done < received[:10]:
-        yield f"completionDate {done} is before the reception on {received[:10]}."
+        yield localized(_BEFORE_RECEPTION, name="completionDate", day=done, received=received[:10])
 
 
 def _is_escaped(text: object) -> bool:

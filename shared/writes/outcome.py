@@ -11,11 +11,13 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import Effect, NotFoundError, NotStoredError, OutcomeUnknownError, UpstreamError
+from shared.localization import localized
 from shared.tickets.models import HistoryEntry, Ticket, TicketRow, parse_many
 from shared.tickets.reading import read_after_write
 
 LOOK_S: Final = 4.0
 """Seconds for reading back the outcome of a write, after the time the write itself took."""
+_STOPS: Final = ".。"
 
 
 def id_in(response: object) -> str | None:
@@ -34,8 +36,12 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
             return await read_after_write(api, ticket_id)
     except (UpstreamError, NotFoundError, TimeoutError):
         raise OutcomeUnknownError(
-            f"{said.rstrip('.')}; ticket {ticket_id} could not be read afterwards. It may have been changed: check "
-            f"with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
+            localized(
+                "{said}; ticket {ticket_id} could not be read afterwards. It may have been changed: check with "
+                "get_ticket_detail(ticketId={ticket_id}) before you repeat this.",
+                said=said.rstrip(_STOPS),
+                ticket_id=ticket_id,
+            )
         ) from None
 
 
@@ -58,30 +64,41 @@ def write_error(
         meanwhile: sentences on what others changed since the ticket was read.
         conflicts: fields of the write that others have changed since, which repeating it would overwrite.
     """
-    what = "; ".join(lost)
-    others = "".join(f" {sentence}" for sentence in meanwhile)
+    read = {
+        "ticket_id": ticket_id,
+        "what": localized("; ").join(lost),
+        "others": localized(" ").join(("", *meanwhile)),
+    }
     if partly:
-        return NotStoredError(
-            f"Only part of this was stored in ticket {ticket_id}. It was changed, but read back: {what}.{others} "
-            "Check with get_ticket_detail, then send only what is missing.",
-            effect=Effect.CHANGED,
+        text = localized(
+            "Only part of this was stored in ticket {ticket_id}. It was changed, but read back: {what}.{others} Check "
+            "with get_ticket_detail, then send only what is missing.",
+            **read,
         )
+        return NotStoredError(text, effect=Effect.CHANGED)
     if doubt is not None and not doubt.settled:
         return OutcomeUnknownError(
-            f"{doubt} Read back a moment later from ticket {ticket_id}: {what}.{others} The ticket API may still be "
-            f"executing it. It may have been changed: check with get_ticket_detail(ticketId={ticket_id}) before you "
-            "repeat this."
+            localized(
+                "{doubt} Read back a moment later from ticket {ticket_id}: {what}.{others} The ticket API may still be "
+                "executing it. It may have been changed: check with get_ticket_detail(ticketId={ticket_id}) before "
+                "you repeat this.",
+                doubt=doubt,
+                **read,
+            )
         )
-    said = doubt or "The ticket API acknowledged this without storing it."
-    advice = "Nothing was changed; repeat the call."
+    said = str(doubt or localized("The ticket API acknowledged this without storing it."))
+    advice = localized("Nothing was changed; repeat the call.")
     if conflicts:
-        advice = (
-            "Nothing was changed by this call. Repeating it would overwrite what others set in "
-            f"{', '.join(conflicts)}: check with get_ticket_detail(ticketId={ticket_id}) first."
+        advice = localized(
+            "Nothing was changed by this call. Repeating it would overwrite what others set in {conflicts}: check with "
+            "get_ticket_detail(ticketId={ticket_id}) first.",
+            conflicts=localized(", ").join(conflicts),
+            ticket_id=ticket_id,
         )
-    return NotStoredError(
-        f"{said} Read back from ticket {ticket_id}: {what}.{others} {advice}", effect=Effect.NOTHING_CHANGED
+    text = localized(
+        "{said} Read back from ticket {ticket_id}: {what}.{others} {advice}", said=said, advice=advice, **read
     )
+    return NotStoredError(text, effect=Effect.NOTHING_CHANGED)
 
 
 def unclear(ticket_id: str, what: str, said: str) -> OutcomeUnknownError:
@@ -93,16 +110,25 @@ def unclear(ticket_id: str, what: str, said: str) -> OutcomeUnknownError:
         said: a sentence on the API's response to the write.
     """
     return OutcomeUnknownError(
-        f"{said.rstrip('.')}. Read back from ticket {ticket_id}, {what} could not be read. It may have been "
-        f"changed: check with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
+        localized(
+            "{said}. Read back from ticket {ticket_id}, {what} could not be read. It may have been changed: check with "
+            "get_ticket_detail(ticketId={ticket_id}) before you repeat this.",
+            said=said.rstrip(_STOPS),
+            ticket_id=ticket_id,
+            what=what,
+        )
     )
 
 
 def created_otherwise(ticket_id: str, lost: Sequence[str]) -> NotStoredError:
     """Return the error for a ticket that was created but does not read back as sent."""
     return NotStoredError(
-        f"Ticket {ticket_id} was created, but the ticket API stored it differently: {'; '.join(lost)}. It was changed, "
-        "so do not create it again; correct it with update_ticket.",
+        localized(
+            "Ticket {ticket_id} was created, but the ticket API stored it differently: {lost}. It was changed, so do "
+            "not create it again; correct it with update_ticket.",
+            ticket_id=ticket_id,
+            lost=localized("; ").join(lost),
+        ),
         effect=Effect.CHANGED,
     )
 
@@ -110,15 +136,20 @@ def created_otherwise(ticket_id: str, lost: Sequence[str]) -> NotStoredError:
 async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: OutcomeUnknownError) -> OutcomeUnknownError:
     """Return the error for a ticket that may have been created; it names tickets that look like it, if any."""
     found = await _look_alikes(api, str(body["summary"]), body.get("receptionDateTime"))
-    seen = (
-        f"Such a ticket exists: {', '.join(found)}. It may be this one or an older one; check with get_ticket_detail."
-        if found
-        else "No such ticket was found a moment later, but the ticket API may still be executing the call."
-    )
+    seen = localized("No such ticket was found a moment later, but the ticket API may still be executing the call.")
+    if found:
+        seen = localized(
+            "Such a ticket exists: {tickets}. It may be this one or an older one; check with get_ticket_detail.",
+            tickets=localized(", ").join(found),
+        )
     return OutcomeUnknownError(
-        f"{doubt} {seen} It may have been changed, that is, the ticket may have been created: check with "
-        "get_ticket_list, its summary as searchQuery, before you repeat this; if it had an idempotencyKey, use it "
-        "again.",
+        localized(
+            "{doubt} {seen} It may have been changed, that is, the ticket may have been created: check with "
+            "get_ticket_list, its summary as searchQuery, before you repeat this; if it had an idempotencyKey, use it "
+            "again.",
+            doubt=doubt,
+            seen=seen,
+        ),
         settled=doubt.settled,
     )
 

@@ -60,8 +60,10 @@ class WriteAttempt:
 class Trace(Protocol[ShownT_co]):
     """What a write leaves in the ticket system, by which an earlier write is found and shown."""
 
-    another: str
-    """What a duplicate does, for example `makes another`."""
+    @property
+    def another(self) -> str:
+        """What allowing a duplicate does, for example `makes another`."""
+        ...
 
     def already(self, ago: str, subject: str) -> str:
         """Return the beginning of a sentence that says what the earlier call did."""
@@ -169,7 +171,9 @@ class Repeats:
             return await self._send(write, token, WriteAttempt(write.upstream), send)
         if earlier.state is State.CONFLICT:
             raise ConflictError(
-                "This idempotencyKey was already used with other arguments. Nothing was changed; use a new key."
+                localized(
+                    "This idempotencyKey was already used with other arguments. Nothing was changed; use a new key."
+                )
             )
         if earlier.state is State.DONE:
             said = _said(trace, earlier, earlier.subject, earlier.age_s)
@@ -207,8 +211,11 @@ class Repeats:
             while (earlier := await self._writes.claim(write, token)) and earlier.state is State.RUNNING:
                 if time.monotonic() > give_up_at:
                     raise StillRunningError(
-                        f"An equal call has been running for {_time(earlier.age_s)}. Nothing was changed by this one; "
-                        "repeat it in a moment to see what the first did."
+                        localized(
+                            "An equal call has been running for {time}. Nothing was changed by this one; repeat it in "
+                            "a moment to see what the first did.",
+                            time=_time(earlier.age_s),
+                        )
                     )
                 await anyio.sleep(pause)
                 pause = min(1.5 * pause, _POLL_S[1])
@@ -272,9 +279,10 @@ class Repeats:
         result = await self._send(write, token, attempt, send, unchanged=earlier.state)
         if earlier.state is State.UNPROVED:
             return result
-        note = (
-            f"An equal call {_time(age_s())} ago ended without a response. Nothing of it was there before this one was "
-            "sent; if the ticket API still executes it, there are two."
+        note = localized(
+            "An equal call {time} ago ended without a response. Nothing of it was there before this one was sent; if "
+            "the ticket API still executes it, there are two.",
+            time=_time(age_s()),
         )
         return result.model_copy(update={"notes": (*result.notes, note)})
 
@@ -287,8 +295,11 @@ class Repeats:
                     found = await trace.find(earlier)
             except (UpstreamError, TimeoutError):
                 raise UpstreamUnavailableError(
-                    f"An equal call {_time(age_s())} ago ended without a response, and its outcome cannot be read now. "
-                    "Nothing was changed by this one; repeat it in a moment."
+                    localized(
+                        "An equal call {time} ago ended without a response, and its outcome cannot be read now. "
+                        "Nothing was changed by this one; repeat it in a moment.",
+                        time=_time(age_s()),
+                    )
                 ) from None
             if found or is_last:
                 return found
@@ -304,15 +315,21 @@ def _state_after(error: TicketServerError) -> State:
 
 def _said(trace: Trace[Any], earlier: Earlier, subject: str, age_s: float) -> str:
     """Return the sentence that the result of a repeat begins with."""
-    said = trace.already(f"{_time(age_s)} ago", subject)
+    said = trace.already(localized("{time} ago", time=_time(age_s)), subject)
     if earlier.is_doubt:
-        said += ", as far as can be seen: that call ended without a response, and this is what was found of it"
+        said += localized(
+            ", as far as can be seen: that call ended without a response, and this is what was found of it"
+        )
     if earlier.by_key:
-        return f"{said}, with this idempotencyKey; another key and allowDuplicate: true {trace.another}."
-    return f"{said}; allowDuplicate: true {trace.another}."
+        return localized(
+            "{said}, with this idempotencyKey; another key and allowDuplicate: true {another}.",
+            said=said,
+            another=trace.another,
+        )
+    return localized("{said}; allowDuplicate: true {another}.", said=said, another=trace.another)
 
 
 def _time(seconds: float) -> str:
     if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+        return localized("{n:.0f} s", n=seconds)
+    return localized("{n:.0f} min", n=seconds / 60) if seconds < 7200 else localized("{n:.0f} h", n=seconds / 3600)

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from shared.concurrency import beside
 from shared.errors import InvalidInputError, OutcomeUnknownError
+from shared.localization import localized
 from shared.mcp_tools.inputs import CreateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing
 from shared.tickets.references import REFERENCES, Checked, cut_problems, resolve
-from shared.tickets.results import TicketCreated, shortened_ticket
+from shared.tickets.results import TicketCreated, created_ticket
+from shared.tickets.similar.look_alikes import MAX_ALIKE, look_alikes
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.creation import create
 from shared.writes.earlier_writes import CREATE_S, EarlierTicket
@@ -49,8 +52,13 @@ class TicketCreation:
             duplicate=new.allow_duplicate,
         )
         trace = EarlierTicket(self._system.api, body, received_by=reception.latest)
-        created = await self._repeats.once(write, trace, partial(self._store, new, call, checked, body, trace=trace))
-        call.ticket_id = created.ticket_id
+        store = partial(self._store, new, call, checked, body, trace=trace)
+        async with beside(look_alikes(self._system.api, body)) as looking:
+            created = await self._repeats.once(write, trace, store)
+            call.ticket_id = created.ticket_id
+            if created.already is None:
+                others = [said for ticket_id, said in await looking if ticket_id != created.ticket_id]
+                created = created.model_copy(update={"notes": (*created.notes, *others[:MAX_ALIKE])})
         return created
 
     async def _store(
@@ -71,7 +79,9 @@ class TicketCreation:
         attempt.subject = ticket_id
         self._system.pages.forget()
         ticket, history = await read_back(
-            self._system.api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}"
+            self._system.api,
+            ticket_id,
+            said=localized("The ticket API acknowledged ticket {ticket_id}", ticket_id=ticket_id),
         )
         notes = [*how, *unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self._system.calendar.time(), completed=self._system.completed)
@@ -79,10 +89,13 @@ class TicketCreation:
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
                 raise self._system.counted(created_otherwise(ticket.id, lost))
-            notes.append(f"Not as given, perhaps changed since this key was first used: {'; '.join(lost)}.")
+            note = localized(
+                "Not as given, perhaps changed since this key was first used: {lost}.", lost=localized("; ").join(lost)
+            )
+            notes.append(note)
         notes.append(author_note(call))
         return TicketCreated(
             ticket_id=ticket.id,
-            ticket=shortened_ticket(ticket),
+            ticket=created_ticket(ticket),
             notes=tuple(notes),
         )

@@ -14,9 +14,10 @@ from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import FIELDS, differing, value_shown
 from shared.tickets.features import CLEAR, EFFORT_INCREMENT, EXPECTED_HISTORY
 from shared.tickets.models import MasterItem
-from shared.tickets.reading import read_before_write
-from shared.tickets.results import MAX_CELL, MAX_COMMENT, FieldChange, TicketUpdated, cut, field_change, shortened
-from shared.tickets.ticket_ids import TicketRead, read_named
+from shared.tickets.parts import cut
+from shared.tickets.reading import TicketRead, read_before_write
+from shared.tickets.results import MAX_CELL, MAX_ECHO, FieldChange, TicketUpdated, field_change, shortened
+from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.added_hours import added_hours
 from shared.writes.checked_write import checked_write
@@ -160,7 +161,7 @@ class TicketUpdate:
             ticket_id=update.before.id,
             recorded_as=shortened(planned.author, MAX_CELL),
             changed=stored.changed,
-            comment=update.sent.comment and cut(update.sent.comment, MAX_COMMENT),
+            comment=update.sent.comment and cut(update.sent.comment, MAX_ECHO),
             notes=(
                 *unsaid(planned.resolved, {"updatedById", *(one.field for one in stored.changed)}),
                 *planned.notes,

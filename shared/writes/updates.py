@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from shared.api_client import APIClient, segment
 from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError, TicketChangedError
+from shared.localization import localized
 from shared.tickets.changes import added, changes, holds, readably_differing
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import FieldChange
@@ -23,6 +24,8 @@ from shared.writes.verification import Evidence, Increment, SentWrite, author, e
 READINGS: Final = 3
 """How many times a ticket that contradicts its history is read."""
 COMMENT_MISSING: Final = "the comment is not in the history"
+_NOT_CONFIRMED: Final = "The ticket API did not confirm this; reading it back shows that it was done."
+_NO_ENTRY: Final = "The history has no entry of this change; reading it back shows that it was done."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,16 @@ async def store(api: APIClient, update: Update) -> Stored:
         raise await _changed_meanwhile(api, update) from refusal
     except InvalidInputError as refusal:
         raise await _refused(api, update, refusal) from refusal
-    after, found = await _evidence(api, update, said=str(doubt or "The update was acknowledged"))
+    after, found = await _evidence(api, update, said=str(doubt or localized("The update was acknowledged")))
     if found.own is None:
         return _without_entry(update, after, found, doubt)
     lost = [
-        *(f"{name} is {holds(after, name)}" for name in sorted(found.missing)),
-        *(f"{name} was stored, and reads back as {holds(after, name)}" for name in found.unexplained),
-        *([COMMENT_MISSING] if found.comment_missing else []),
+        *(_is(after, name) for name in sorted(found.missing)),
+        *(
+            localized("{name} was stored, and reads back as {value}", name=name, value=holds(after, name))
+            for name in found.unexplained
+        ),
+        *([localized(COMMENT_MISSING)] if found.comment_missing else []),
     ]
     if lost:
         raise write_error(before.id, lost, doubt, partly=True, meanwhile=[*found.changed_again, *found.meanwhile])
@@ -110,15 +116,20 @@ def _proof(found: Evidence, doubt: OutcomeUnknownError | None) -> tuple[str, ...
         return ()
     who = author(found.own)
     if found.twins:
-        return (
-            f"{found.twins + 1} equal changes by {who} were made since the ticket was read; which of them is this "
-            "call's cannot be determined.",
+        note = localized(
+            "{count} equal changes by {who} were made since the ticket was read; which of them is this call's cannot "
+            "be determined.",
+            count=found.twins + 1,
+            who=who,
         )
+        return (note,)
     if doubt is not None:
-        return (
-            f"The ticket API did not confirm this; the history shows this very change by {who}, so it was done. An "
+        note = localized(
+            "The ticket API did not confirm this; the history shows this very change by {who}, so it was done. An "
             "equal change by the same user at the same time could not be told apart from it.",
+            who=who,
         )
+        return (note,)
     return ()
 
 
@@ -131,8 +142,12 @@ def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
     """Say which values were not sent because the ticket held them, and have been changed since."""
     unsent = {name: value for name, value in update.given.items() if name not in update.sent.values}
     return tuple(
-        f"{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now "
-        f"{holds(after, name)}."
+        localized(
+            "{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now "
+            "{value}.",
+            name=name,
+            value=holds(after, name),
+        )
         for name in readably_differing(after, unsent)
     )
 
@@ -145,7 +160,12 @@ async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -
         return refusal
     if update.sent.comment is not None or found.set_by_others.keys() != update.sent.values.keys():
         return refusal
-    return InvalidInputError(f"{_held(after, found)} Nothing was changed by this call; there is nothing to repeat.")
+    text = localized("{held} Nothing was changed by this call; there is nothing to repeat.", held=_held(after, found))
+    return InvalidInputError(text)
+
+
+def _is(ticket: Ticket, name: str) -> str:
+    return localized("{name} is {value}", name=name, value=holds(ticket, name))
 
 
 async def _changed_meanwhile(api: APIClient, update: Update) -> TicketChangedError:
@@ -171,58 +191,72 @@ def _unreadable(after: Ticket, own: HistoryEntry) -> Iterator[str]:
     if after.unreadable:
         yield unreadable_note(after.id, after.unreadable)
     if own.unreadable:
-        yield unreadable_note(f"history entry {own.id}", own.unreadable)
+        yield unreadable_note(localized("history entry {entry}", entry=own.id), own.unreadable)
 
 
 def _not_readable(after: Ticket, sent: SentWrite, found: Evidence) -> str:
     """Return in a few words what could have proved a write, and could not be read."""
     names = [name for name in sent.values if name in after.unreadable]
-    return ", ".join([*names, *(["a new entry of the history"] if found.has_unreadable else [])])
+    if found.has_unreadable:
+        names.append(localized("a new entry of the history"))
+    return localized(", ").join(names)
 
 
 def _held(after: Ticket, found: Evidence) -> str:
     """Say that a ticket holds the sent values, set by other changes than this call's."""
-    whose = ", ".join(f"{name} (set by {who})" for name, who in found.set_by_others.items())
-    return " ".join(
-        [f"Ticket {after.id} holds every given value by now, through other changes: {whose}.", *found.meanwhile]
+    whose = (localized("{name} (set by {who})", name=name, who=who) for name, who in found.set_by_others.items())
+    said = localized(
+        "Ticket {ticket_id} holds every given value by now, through other changes: {whose}.",
+        ticket_id=after.id,
+        whose=localized(", ").join(whose),
     )
+    return localized(" ").join([said, *found.meanwhile])
 
 
 def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: OutcomeUnknownError | None) -> Stored:
     """Return the outcome of an update without an entry in the history, or raise it as an error."""
     sent, before = update.sent, update.before
+    acknowledged = str(doubt or localized("The ticket API acknowledged this."))
     if what := _not_readable(after, sent, found):
-        raise unclear(before.id, what, str(doubt or "The ticket API acknowledged this"))
+        raise unclear(before.id, what, acknowledged)
     missing = _missing(after, sent, found)
-    lost = [f"{name} is {holds(after, name)}" for name in missing]
+    lost = [_is(after, name) for name in missing]
     if found.comment_alone:
         raise OutcomeUnknownError(
-            f"{doubt or 'The ticket API acknowledged this.'} Read back from ticket {before.id}: {'; '.join(lost)}. The "
-            "history has only the comment, from this call or from an equal one by the same user. It may have been "
-            f"changed: check with get_ticket_detail(ticketId={before.id}) before you repeat this."
+            localized(
+                "{said} Read back from ticket {ticket_id}: {lost}. The history has only the comment, from this call or "
+                "from an equal one by the same user. It may have been changed: check with "
+                "get_ticket_detail(ticketId={ticket_id}) before you repeat this.",
+                said=acknowledged,
+                ticket_id=before.id,
+                lost=localized("; ").join(lost),
+            )
         )
     if sent.comment is not None:
-        lost.append(COMMENT_MISSING)
+        lost.append(localized(COMMENT_MISSING))
     if lost:
         own = sent.values.keys() - missing - found.touched - found.set_by_others.keys()
         conflicts = sorted(found.touched & sent.values.keys())
         raise write_error(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
     if found.set_by_others.keys() != sent.values.keys():
         changed = tuple(one for one in changes(before, after) if one.field in sent.values)
-        how = "The ticket API did not confirm this" if doubt else "The history has no entry of this change"
-        return Stored(
-            after,
-            changed,
-            (f"{how}; reading it back shows that it was done.", *_overtaken(update, after), *_rest(found)),
-        )
+        how = localized(_NOT_CONFIRMED if doubt else _NO_ENTRY)
+        return Stored(after, changed, (how, *_overtaken(update, after), *_rest(found)))
+    held = _held(after, found)
     if doubt is None or doubt.settled:
-        said = str(doubt) if doubt else "The ticket API acknowledged this."
-        raise NotStoredError(
-            f"{said} The history has no entry of it. {_held(after, found)} Nothing was changed by this call; there is "
-            "nothing to repeat.",
-            effect=Effect.NOTHING_CHANGED,
+        text = localized(
+            "{said} The history has no entry of it. {held} Nothing was changed by this call; there is nothing to "
+            "repeat.",
+            said=acknowledged,
+            held=held,
         )
+        raise NotStoredError(text, effect=Effect.NOTHING_CHANGED)
     raise OutcomeUnknownError(
-        f"{doubt} The history has no entry of it. {_held(after, found)} The ticket API may still be executing it. It "
-        f"may have been changed: check with get_ticket_detail(ticketId={before.id}) before you repeat this."
+        localized(
+            "{said} The history has no entry of it. {held} The ticket API may still be executing it. It may have been "
+            "changed: check with get_ticket_detail(ticketId={ticket_id}) before you repeat this.",
+            said=acknowledged,
+            held=held,
+            ticket_id=before.id,
+        )
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.changes import FIELDS, same
 from shared.tickets.models import ChangedField, HistoryEntry, Ticket
@@ -159,7 +160,7 @@ def author(entry: HistoryEntry) -> str:
     """Return the author of an entry, for a sentence."""
     who = entry.user_name or entry.user_id
     named = f"{entry.user_name} ({entry.user_id})" if entry.user_name and entry.user_id else who
-    return one_line(named[:200]) if named else "an unnamed user"
+    return one_line(named[:200]) if named else localized("an unnamed user")
 
 
 def last_change(entries: Iterable[HistoryEntry], name: str) -> tuple[HistoryEntry, ChangedField] | None:
@@ -181,7 +182,12 @@ def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list
     """Return sentences on those fields `names` of a new ticket that were changed after its creation."""
     changes = (last_change(chronological(history), name) for name in names)
     return [
-        f"{change.field_name} was stored, and changed since by {author(entry)}: {_arrow(change)}."
+        localized(
+            "{name} was stored, and changed since by {author}: {change}.",
+            name=change.field_name,
+            author=author(entry),
+            change=_arrow(change),
+        )
         for entry, change in filter(None, changes)
     ]
 
@@ -231,7 +237,11 @@ def _describe_own(
         set_before = last_change(earlier, name)
         if set_before is not None and sent.was_set_by(set_before[1]):
             found.already.append(
-                f"{name} already held this value when the change arrived, set by {author(set_before[0])}."
+                localized(
+                    "{name} already held this value when the change arrived, set by {author}.",
+                    name=name,
+                    author=author(set_before[0]),
+                )
             )
         elif not is_unclear(own) or _lacks_value(after, name, sent.values[name]):
             found.missing.append(name)
@@ -259,7 +269,8 @@ def labelled(name: str, value: str | None, sent: SentWrite, *tickets: Ticket) ->
         return None
     own = FIELDS.get(name, "")
     if isinstance(sent.values.get(name), bool) or own == "has_defect":
-        return {"true": "yes", "false": "no"}.get(value.lower(), value)
+        shown = {"true": localized("yes"), "false": localized("no")}
+        return shown.get(value.lower(), value)
     if own == "actual_effort_hours" and (number := _number(value)) is not None:
         return f"{number:g}"
     if not own.endswith("_id") or own == "external_ticket_id":
@@ -278,17 +289,27 @@ def _changed_again(
     said = field_change(
         name, labelled(name, change.old_value, sent, *tickets), labelled(name, change.new_value, sent, *tickets)
     )
-    return f"{name} was stored, and changed again by {author(entry)}: {said.arrow()}. Do not repeat this call."
+    return localized(
+        "{name} was stored, and changed again by {author}: {change}. Do not repeat this call.",
+        name=name,
+        author=author(entry),
+        change=said.arrow(),
+    )
 
 
 def done_meanwhile(entry: HistoryEntry) -> list[str]:
     """Return sentences on what an entry of another write did."""
     said = [
-        f"Meanwhile {author(entry)} changed {one_line(one.field_name[:50])}: {_arrow(one)}."
+        localized(
+            "Meanwhile {author} changed {name}: {change}.",
+            author=author(entry),
+            name=one_line(one.field_name[:50]),
+            change=_arrow(one),
+        )
         for one in entry.changed_fields or ()
     ]
     if entry.comment and entry.comment.strip():
-        said.append(f"Meanwhile {author(entry)} added a comment.")
+        said.append(localized("Meanwhile {author} added a comment.", author=author(entry)))
     return said
 
 

@@ -34,6 +34,28 @@ export async function run(connect) {
   end(0, seen);
 }
 
+/** Return a client of the TypeScript SDK that `told.sdk` names, connected as `told` says, and its transport. */
+export async function connected() {
+  const modules = {
+    v1: ["index", "sse", "streamableHttp", "stdio"].map((name) => `sdk/client/${name}.js`),
+    v2: ["client", "client/stdio"],
+  }[told.sdk];
+  const sdk = Object.assign({}, ...modules.map((name) => load(`@modelcontextprotocol/${name}`)));
+  const client = new sdk.Client(
+    { name: "test", version: "0" },
+    told.mode ? { versionNegotiation: { mode: told.mode } } : undefined,
+  );
+  const wire = ["sse", "http", "stdio"].find((name) => told[name]);
+  const where = told[wire];
+  const transport = {
+    sse: () => new sdk.SSEClientTransport(new URL(where.url), { requestInit: { headers: where.headers } }),
+    http: () => new sdk.StreamableHTTPClientTransport(new URL(where.url), { requestInit: { headers: where.headers } }),
+    stdio: () => new sdk.StdioClientTransport(where),
+  }[wire]();
+  await client.connect(transport);
+  return { client, transport };
+}
+
 async function results(client, calls) {
   const made = [];
   let ticketId;

@@ -15,7 +15,9 @@ from shared.config import Settings
 from shared.embedded import in_process
 from shared.mcp_tools import tenant_tools
 from shared.tickets import acting_user, features
+from shared.tickets.activity import histories
 from shared.tickets.paging import single_tickets, windows
+from shared.tickets.similar import look_alikes
 from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
@@ -29,10 +31,12 @@ LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (creation, "LOOK_S"),
     (features, "ASK_S"),
     (in_process, "CLOSE_S"),
+    (look_alikes, "LOOK_S"),
     (outcome, "LOOK_S"),
     (repeats, "LOOK_S"),
     (single_tickets, "READ_S"),
     (tenant_tools, "ASK_S"),
+    (histories, "READ_S"),
     (windows, "FETCH_S"),
 )
 

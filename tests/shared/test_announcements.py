@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 import pytest
 from mcp import Client
-from mcp.server.mcpserver.prompts import Prompt
 from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, CacheableResult, EmptyResult, SubscriptionsListenRequest
+from mcp_types import METHOD_NOT_FOUND, CacheableResult, EmptyResult, PromptReference, SubscriptionsListenRequest
 
 from shared.announcements import FRESH_MS
 from tests.shared.given import World, world
@@ -32,17 +31,12 @@ def shown(capabilities: Any) -> dict[str, Any]:
 async def test_only_what_there_is_is_declared(here: World, era: Literal["auto", "legacy"]) -> None:
     async with Client(here.server, mode=era) as client:
         assert client.server_capabilities is not None
-        assert shown(client.server_capabilities) == {"tools": set(), "resources": set()}
-        assert (await client.list_prompts()).prompts == []
-
-
-@pytest.mark.parametrize("era", ERAS)
-async def test_a_prompt_that_is_added_is_declared(here: World, era: Literal["auto", "legacy"]) -> None:
-    here.server.add_prompt(Prompt.from_function(lambda: "Hello.", name="greet"))
-
-    async with Client(here.server, mode=era) as client:
-        assert client.server_capabilities is not None
-        assert shown(client.server_capabilities) == {"tools": set(), "resources": set(), "prompts": set()}
+        there_are = {"tools", "prompts", "resources", "completions"}
+        assert shown(client.server_capabilities) == {name: set() for name in there_are}
+        assert (await client.list_tools()).tools
+        assert (await client.list_prompts()).prompts
+        assert (await client.list_resources()).resources
+        assert (await client.complete(PromptReference(name="triage"), {"name": "language", "value": ""})).completion
 
 
 async def test_what_is_not_declared_is_not_served(here: World) -> None:

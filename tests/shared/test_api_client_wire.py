@@ -114,7 +114,7 @@ async def test_a_read_that_is_lost_three_times_is_given_up(fault: Behaviour) -> 
 
 
 @kills("shared/api_client.py", 'attempts = _ATTEMPTS if method == "GET" else 1', "attempts = _ATTEMPTS")
-@kills("shared/api_client.py", 'OutcomeUnknownError(f"The', 'UpstreamUnavailableError(f"The')
+@kills("shared/api_client.py", "return OutcomeUnknownError(what)", "return UpstreamUnavailableError(what)")
 @writes
 @lost
 async def test_a_write_that_was_lost_is_sent_once_and_unknown(fault: Behaviour, method: str) -> None:

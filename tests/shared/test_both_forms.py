@@ -9,6 +9,8 @@ import pytest
 from mcp_types import CallToolResult
 
 from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.render.labels import LABELS
+from shared.mcp_tools.schema import schema_of
 from shared.tickets.columns import TICKET_COLUMNS
 from shared.wire_json import encode
 from tests.shared.given import TICKET, World, responses, text_of, world
@@ -36,13 +38,17 @@ HISTORY: Final = [
     {"id": "h1", "timestamp": "2026-11-21T09:00:00Z", "userId": "user2", "comment": "Looking | into it.\nLater."},
 ]
 SEVERAL: Final = {"ticketIds": [f"TCK-00{number}" for number in range(10, 17)], "updatedById": "user2"}
+PAGE: Final = {"entries": HISTORY, "total": 5, "nextCursor": "h1"}
 CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
-    *((spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and spec.name != "get_ticket_detail"),
+    *((spec.name, {}) for spec in TOOLS if spec.read_only and not schema_of(spec.input_model).get("required")),
     ("get_ticket_list", {"limit": 1}),
     ("get_ticket_list", {"limit": 3, "offset": 4, "fields": list(TICKET_COLUMNS), "accountId": "acc1"}),
     ("get_users", {"limit": 2, "offset": 1}),
     ("get_ticket_detail", {"ticketId": "TCK-0001"}),
     ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("get_ticket_report", {"groupBy": "account,status", "from": "2026-01-01"}),
+    ("get_ticket_changes", {"since": "-40d", "until": "yesterday"}),
+    ("get_ticket_changes", {"since": "-60d", "ticketId": "TCK-0030"}),
     ("create_ticket", TICKET | {"attachments": [{"fileName": "a b.txt", "fileUrl": "https://files.example/a"}]}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user3", "summary": "Screen | dark"}),
@@ -70,10 +76,11 @@ def words(text: str) -> set[str]:
 OURS: Final = words(
     "as of your user in the ticket system is not known you are note there more no next offset tickets to entries first "
     "match newest named unnamed undated empty yes author does record recorded by added a comment updated created new "
-    "reception response category detail details request channel external id person in charge scheduled completion "
-    "completed effort h defect received requestor account status description remarks attachments history entry days "
-    "preview nothing was written of would change to do exactly this repeat call with confirm various comment each was "
-    "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in"
+    "response category detail details channel external id in charge completed effort h defect received requestor "
+    "account status description remarks attachments history before shows older ones days left due parent name e mail "
+    "role summary cursor pages by offset may repeat or miss tickets while others come in oldest open average age days "
+    "since changes in from time preview nothing was written of would change to do exactly this repeat call with "
+    "confirm various comment each"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 
@@ -82,7 +89,7 @@ OURS: Final = words(
 async def here(tmp_path: Path) -> AsyncIterator[World]:
     async with world("reference", tmp_path) as opened:
         opened.wire.when("GET", "/tickets/TCK-0777", responses(200, FULL), always=True)
-        opened.wire.when("GET", "/tickets/TCK-0777/history", responses(200, HISTORY), always=True)
+        opened.wire.when("GET", "/tickets/TCK-0777/history", responses(200, PAGE), always=True)
         yield opened
 
 
@@ -94,12 +101,18 @@ def plain(text: str) -> str:
     return " ".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown).split())
 
 
+MASTER_IDS: Final = frozenset({"statusId", "categoryId", "categoryDetailId", "requestChannelId", "responseCategoryId"})
+"""Ids of master data in a ticket. The text has their names, which every tool takes and which are unique."""
+
+
 def facts(value: Any) -> Iterator[str]:
     """Yield every text and number in JSON, as the text form writes it."""
     match value:
         case dict():
             for name, one in value.items():
-                if name not in {"columns", "offset", "returned", "total"}:  # headings, and what counts rows
+                if name in {"field", "fieldName"}:
+                    yield LABELS[one]
+                elif name not in {"columns", "offset", "returned", "total", *MASTER_IDS}:  # headings, what counts rows
                     yield from facts(one)
         case list():
             for one in value:
@@ -125,6 +138,7 @@ async def test_every_fact_of_each_form_is_in_the_other(here: World) -> None:
 
         assert [fact for fact in facts(structured) if fact not in text and fact != "unknown"] == [], tool
         first, rows = structured.get("offset", 0) + 1, len(structured.get("rows", ()))
+        rows = rows or len(structured.get("history", ()))
         counted = {str(first), str(first + rows - 1), str(structured.get("total"))}  # “Entries 1 to 20 of 50”
         assert words(text) - words(" ".join([*facts(structured), *keys(structured)])) - OURS - counted == set(), tool
 

@@ -114,8 +114,8 @@ async def test_writing_fields_back_as_they_were_shown_changes_nothing(reference:
 def _as_text(text: str, field: str) -> str:
     """Return a field as it is written in the text form."""
     if field == "summary":
-        return text.partition("- Summary: ")[2].partition("\n")[0]
-    lines = text.partition(f"### {HEADINGS[field]}\n\n")[2].partition("\n\n")[0].split("\n")
+        return text.partition("** ")[2].partition("\n")[0]
+    lines = text.partition(f"\n{HEADINGS[field]}:\n")[2].partition("\n\n")[0].split("\n")
     return "\n".join(line[2:].rstrip(" ") for line in lines)
 
 

@@ -1,16 +1,17 @@
 """A caller without the scope for a tool does not see it, and a refused call names the missing scope."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, INVALID_REQUEST
+from mcp_types import INVALID_PARAMS, INVALID_REQUEST, PromptReference
 
 from shared.identity import SCOPES_OF, Principal, Role, Scope
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.server import required_scope
+from shared.scopes import required_scope
 from tests.kills import kills
 from tests.shared.given import Recorder, World
 
@@ -49,7 +50,7 @@ async def test_a_list_is_not_for_caches_that_others_share(existing: World) -> No
         assert (await client.list_tools()).cache_scope == "private"
 
 
-@kills("shared/server.py", "if scope is not None and scope not in principal.scopes:", "if False:")
+@kills("shared/scopes.py", "if scope is not None and scope not in principal.scopes:", "if False:")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
@@ -115,10 +116,64 @@ def test_a_call_takes_the_scope_of_its_tool(spec: ToolSpec) -> None:
         ("tools/call", {"name": ["update_ticket"]}),
         ("tools/list", {"name": "update_ticket"}),
         ("resources/read", {"uri": "docs://overview"}),
+        ("resources/read", {"uri": ["ticket://TCK-0001"]}),
+        ("prompts/get", {"name": "greet"}),
+        ("prompts/list", None),
+        ("resources/templates/list", None),
     ],
 )
-def test_what_calls_no_tool_of_ours_takes_no_scope(method: str, params: dict[str, object] | None) -> None:
+def test_what_names_nothing_of_ours_takes_no_scope(method: str, params: dict[str, object] | None) -> None:
     assert required_scope(method, params) is None
+
+
+class Read(NamedTuple):
+    """A read that calls no tool: how a client makes it, how its refusal is worded, and how that is audited."""
+
+    ask: Callable[[Client], Awaitable[object]]
+    what: str
+    action: str
+    name: str
+
+
+STATUS: Final = {"name": "statusId", "value": "confidential"}
+READS: Final = (
+    Read(lambda client: client.read_resource("ticket://1"), "The resource ticket://{id}", "resource_read",
+         "ticket://{id}"),
+    Read(lambda client: client.get_prompt("triage", {}), "The prompt triage", "prompt_get", "triage"),
+    Read(lambda client: client.complete(PromptReference(name="triage"), STATUS), "Completion", "completion", ""),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("read", READS, ids=[read.action for read in READS])
+async def test_a_read_without_the_scope_is_refused_and_recorded(existing: World, read: Read) -> None:
+    existing.principal = NO_SCOPES
+    async with Client(existing.server, mode="legacy") as client:
+        with pytest.raises(MCPError) as caught:
+            await read.ask(client)
+
+    assert caught.value.error.message.startswith(f"{read.what} needs the scope tickets:read")
+    assert caught.value.error.data == {"kind": "insufficient_scope", "scope": "tickets:read"}
+    assert isinstance(existing.trail, Recorder)
+    (event,) = existing.trail.events
+    assert (event.action, event.tool, event.outcome) == (read.action, read.name, "insufficient_scope")
+    assert (event.actor, event.detail) == ("viewer-1", "tickets:read")
+    assert "confidential" not in str(event)
+    assert existing.wire.sent == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(("principal", "is_listed"), [(NO_SCOPES, False), (VIEWER, True), (None, True)])
+async def test_prompts_and_templates_are_listed_to_who_may_read(
+    existing: World, era: Literal["auto", "legacy"], principal: Principal | None, is_listed: bool
+) -> None:
+    existing.principal = principal
+    async with Client(existing.server, mode=era) as client:
+        prompts = (await client.list_prompts()).prompts
+        templates = (await client.list_resource_templates()).resource_templates
+        resources = (await client.list_resources()).resources
+
+    assert (bool(prompts), bool(templates)) == (is_listed, is_listed)
+    assert resources, "the overview names no ticket"
 
 
 def test_the_tools_that_write_are_known() -> None:

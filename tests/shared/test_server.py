@@ -53,8 +53,8 @@ async def test_todays_tools_come_first_and_in_order(here: World) -> None:
     assert [tool.name for tool in await listed(here)][: len(TODAY)] == TODAY
 
 
-async def test_the_list_costs_at_most_four_thousand_tokens(here: World) -> None:
-    assert len(json.dumps(wire_form(await listed(here)), ensure_ascii=False)) / 4 <= 4_000
+async def test_the_list_costs_at_most_six_thousand_tokens(here: World) -> None:
+    assert len(json.dumps(wire_form(await listed(here)), ensure_ascii=False)) / 4 <= 6_000
 
 
 async def test_every_tool_has_a_title_a_description_and_all_hints(here: World) -> None:
@@ -133,15 +133,21 @@ async def test_an_unknown_prompt_or_one_without_its_arguments_is_a_protocol_erro
     server = build_server(SingleToolsProvider(here.tools))
 
     @server.prompt()
-    def triage(ticket_id: str, tone: str = "calm") -> str:
-        return f"Triage {ticket_id}, {tone}."
+    def greet(ticket_id: str, tone: str = "calm") -> str:
+        return f"Greet {ticket_id}, {tone}."
 
     async with Client(server, mode=era) as client:
-        for name, arguments in (("nothing", {}), ("triage", {}), ("triage", None), ("triage", {"tone": "x"})):
+        for name, arguments in (
+            ("nothing", {}),
+            ("greet", {}),
+            ("greet", None),
+            ("reply_draft", {}),
+            ("greet", {"tone": "x"}),
+        ):
             with pytest.raises(MCPError) as caught:
                 await client.get_prompt(name, arguments)
             assert caught.value.error.code == -32602
-        assert (await client.get_prompt("triage", {"ticket_id": "TCK-0001"})).messages
+        assert (await client.get_prompt("greet", {"ticket_id": "TCK-0001"})).messages
 
 
 async def test_a_tool_that_was_added_later_is_known(here: World) -> None:

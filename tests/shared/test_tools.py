@@ -152,13 +152,13 @@ async def test_an_id_never_becomes_another_path(here: World, ticket_id: str) -> 
 async def test_a_new_ticket_is_read_back_and_shown(here: World) -> None:
     created = await here.done("create_ticket", **TICKET, actualEffortHours="1.5", hasDefect="true", remarks=None)
 
-    ticket = created["ticket"]
-    assert created["ticketId"] == ticket["id"]
+    ticket = (await here.done("get_ticket_detail", ticketId=created["ticketId"]))["ticket"]
     assert {name: ticket[name] for name in TICKET} == TICKET
     assert ticket["actualEffortHours"] == 1.5
     assert ticket["hasDefect"] is True
     assert "remarks" not in ticket
-    assert (await here.done("get_ticket_detail", ticketId=ticket["id"]))["ticket"] == ticket
+    assert created["ticket"].items() <= ticket.items()
+    assert created["ticket"]["id"] == created["ticketId"]
 
 
 async def test_difficult_text_comes_back_as_it_was_sent(here: World) -> None:
@@ -166,7 +166,8 @@ async def test_difficult_text_comes_back_as_it_was_sent(here: World) -> None:
 
     created = await here.done("create_ticket", **TICKET | {"description": text})
 
-    assert created["ticket"]["description"] == text
+    shown = await here.done("get_ticket_detail", ticketId=created["ticketId"])
+    assert shown["ticket"]["description"] == text
 
 
 async def test_an_update_says_what_changed_from_old_to_new(here: World) -> None:
@@ -237,7 +238,7 @@ async def test_a_comment_is_shown_as_it_stands_in_the_history(here: World) -> No
 
     assert added["entry"]["comment"] == "Called back."
     assert added["entry"]["userId"] == "user2"
-    assert (await here.done("get_ticket_detail", ticketId="TCK-0001"))["history"][0] == added["entry"]
+    assert added["entry"].items() <= (await here.done("get_ticket_detail", ticketId="TCK-0001"))["history"][0].items()
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,11 @@ def create_app(*, api_key: str = "standin-key", now: Callable[[], datetime] = la
     """
     api = Api(master_data())
     fill(api, now().astimezone(UTC))
+    return served(api, api_key, now)
+
+
+def served(api: Api, api_key: str, now: Callable[[], datetime]) -> Starlette:
+    """Return the stand-in over a model of one's own: see `create_app`."""
     app = Starlette(routes=[Route("/{path:path}", Express(api, api_key, now))])
     app.state.api = api
     return app

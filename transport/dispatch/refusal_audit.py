@@ -32,17 +32,20 @@ async def record_refusal(
         request: the refused request, where it is known.
         detail: one more word.
     """
-    tool = ""
+    tool = method = ""
     if request is not None and request.method == "tools/call":
         tool = str((request.params or {}).get("name", ""))[:_MAX_NAME]
+    elif request is not None and kind == "insufficient_scope":
+        method = request.method
     event = AuditEvent.by(
         principal,
         action="tool_call" if tool else "request",
         outcome=kind,
         tool=tool,
+        object=method,
         request_id="" if request is None else str(request.id)[:_MAX_NAME],
         trace=trace_of(headers),
         detail=detail,
     )
-    # A missing scope concerns one tool; how often a principal may call concerns all of them together.
-    await trail.record((*principal.key, kind, tool if kind == "insufficient_scope" else ""), event)
+    # A missing scope concerns one tool or method; how often a principal may call concerns all of them together.
+    await trail.record((*principal.key, kind, (tool or method) if kind == "insufficient_scope" else ""), event)

@@ -1,7 +1,78 @@
-"""Japanese sentences: render."""
+"""Japanese sentences: labels of fields and columns, and what stands around lists and results."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-SENTENCES: Final[Mapping[str, str]] = MappingProxyType({})
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
+    # columns and fields
+    "Ticket": "チケット",
+    "Summary": "概要",
+    "Status": "状態",
+    "In charge": "担当",
+    "Due": "期限",
+    "Days left": "残り日数",
+    "Received": "受付",
+    "Requestor": "依頼者",
+    "Account": "顧客",
+    "Category": "分類",
+    "Category detail": "分類詳細",
+    "External id": "外部ID",
+    "Completed": "完了",
+    "Updated": "更新",
+    "Id": "項目ID",
+    "Name": "名前",
+    "E-mail": "メール",
+    "Role": "役割",
+    "Category id": "分類ID",
+    "Parent category": "親分類",
+    "Description": "説明",
+    "Channel": "受付方法",
+    "Effort": "工数",
+    "Response": "対応区分",
+    "Response details": "対応内容",
+    "Defect": "不具合",
+    "Remarks": "備考",
+    "Attachments": "添付",
+    "yes": "はい",
+    "no": "いいえ",
+    "(empty)": "(空)",
+    "an unnamed user": "名前のないユーザー",
+    # what joins them
+    "{label}: {value}": "{label}: {value}",
+    "{heading}:": "{heading}:",
+    "; ": "; ",
+    "Note: {note}": "注: {note}",
+    # lists
+    "No tickets match.": "該当するチケットはありません。",
+    "No tickets were found.": "チケットは見つかりませんでした。",
+    "No tickets after this cursor.": "このカーソルより後にチケットはありません。",
+    "No tickets at this offset.": "このオフセットにチケットはありません。",
+    "Tickets {first} to {last}.": "{first}〜{last}件目のチケットです。",
+    "Tickets {first} to {last} of {total}.": "{first}〜{last}件目のチケットです(全{total})。",
+    "The next {count} tickets.": "次の{count}件のチケットです。",
+    "The last {count} tickets.": "最後の{count}件のチケットです。",
+    "The next {count} of {total} tickets.": "次の{count}件のチケットです(全{total})。",
+    "The last {count} of {total} tickets.": "最後の{count}件のチケットです(全{total})。",
+    "{total}": "{total}件",
+    "more than {total}": "{total}件超",
+    "There are no more.": "続きはありません。",
+    "No more were found.": "続きは見つかりませんでした。",
+    "There are more.": "続きがあります。",
+    "There are more: next cursor {cursor}.": "続きがあります。次のカーソル(cursor): {cursor}。",
+    "There are more: next offset {offset}.": "続きがあります。次のオフセット(offset): {offset}。",
+    "Pages by offset may repeat or miss tickets while others come in.": (
+        "オフセットによるページでは、新しいチケットが追加されている間、重複や抜けが生じることがあります。"
+    ),
+    "No entries.": "項目はありません。",
+    "No entries at this offset; there are {total}.": "このオフセットに項目はありません。全部で{total}件です。",
+    "Entries {first} to {last} of {total}.": "{first}〜{last}件目の項目です(全{total}件)。",
+    "Next offset {offset}.": "次のオフセット(offset): {offset}。",
+    # what stands below a result, and the effect of a failure
+    "As of {minute}.": "{minute}現在。",
+    "You are {user}.": "利用者: {user}。",
+    "Your user in the ticket system is not known.": "利用者は不明。",
+    "Nothing was changed.": "何も変更されていません。",
+    "It was changed.": "変更されました。",
+    "It may have been changed.": "変更された可能性があります。",
+})  # fmt: skip

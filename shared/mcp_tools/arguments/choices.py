@@ -6,12 +6,14 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from shared.localization import localized
 from shared.mcp_tools.arguments.names import meant
 from shared.mcp_tools.arguments.values import choice, folded
 from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
 _SortOrder = Literal["asc", "desc"]
+_Group = Literal["status", "category", "person", "account", "channel", "week"]
 _Clearable = Literal[
     "scheduledCompletionDate",
     "completionDate",
@@ -52,10 +54,7 @@ _UNSORTABLE: Final = (
     "personInChargeId personInChargeName priority updated updatedAt lastUpdated modified modifiedAt title"
 )
 """What callers have sorted by, and no ticket API can."""
-_SORTED_ANYWAY: Final = MappingProxyType({
-    folded(word): f"sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime."
-    for word in _UNSORTABLE.split()
-})  # fmt: skip
+_SORTED_ANYWAY: Final = MappingProxyType({folded(word): word for word in _UNSORTABLE.split()})
 _COLUMNS: Final = MappingProxyType({
     **_words({
         "ticketId": "id key number",
@@ -77,8 +76,22 @@ _COLUMNS: Final = MappingProxyType({
 """The result shows which column was taken; a client may show its model only the headings."""
 
 
+_GROUPS: Final = _words({
+    "status": "statusId statusName statuses state ステータス 状態",
+    "category": "categoryId categoryName categories カテゴリ カテゴリー 分類",
+    "person": "personInCharge personInChargeId personInChargeName assignee people persons user users owner 担当者 担当",
+    "account": "accountId accountName accounts customer customers client company アカウント 顧客 取引先",
+    "channel": "requestChannel requestChannelId requestChannelName channels source 受付チャネル チャネル 受付経路",
+    "week": "weeks weekly receptionWeek 週 週別",
+})  # fmt: skip
+
+
 def _column(word: str) -> str | None:
     return meant(word, TICKET_COLUMNS)
+
+
+def _sorted_anyway(word: str) -> str:
+    return localized("sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime.", word=word)
 
 
 def _clearable(word: str) -> str | None:
@@ -90,7 +103,10 @@ Column = Annotated[
     BeforeValidator(choice(TICKET_COLUMNS, _COLUMNS, suggest=_column)),
     WithJsonSchema({"type": "string", "enum": list(TICKET_COLUMNS)}),
 ]
-SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY))]
+SortBy = Annotated[
+    _SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY, note=_sorted_anyway))
+]
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
+Group = Annotated[_Group, BeforeValidator(choice(get_args(_Group), _GROUPS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]
 Visibility = Annotated[_Visibility, BeforeValidator(choice(get_args(_Visibility), _VISIBLE))]

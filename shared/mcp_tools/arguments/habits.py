@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from shared.bounds import MAX_VALUES, excess, has_more_values
 from shared.client_habits import ClientHabits
+from shared.localization import localized
 from shared.markdown import encodable
 from shared.mcp_tools.arguments.names import spelled_right
 from shared.tickets.dates.ticket_time import TicketTime
@@ -27,15 +28,13 @@ FOREIGN: Final = frozenset({"toolCallId", "sessionId", "action", "chatInput", "r
 """Names that clients add of their own accord; at the top level only, and a tool's own argument comes first."""
 WRAPPERS: Final = frozenset({"arguments", "args", "input", "inputs", "params", "parameters", "kwargs", "toolInput"})
 """Names of an only argument that holds all others."""
-A_TEXT: Final = "“The printer is offline”"
-"""An example of free text."""
 EMPTY_WORDS: Final = frozenset({"null", "None", "undefined"})
 """What JSON, Python and JavaScript print for no value; in other spellings the words may be meant ("none", "NIL")."""
 MAX_LIST_TEXT: Final = 300_000
 """Characters of a list sent as JSON text: 20 attachments of maximum length, each character escaped as `\\u3042`."""
 MAX_ARGUMENTS_TEXT: Final = 1_500_000
 """Characters of arguments sent as JSON text: the largest create_ticket, likewise escaped."""
-_OBJECT: Final = 'The arguments of a call must be a JSON object, for example {"limit": 3}'
+_OBJECT: Final = 'The arguments of a call must be a JSON object, for example {{"limit": 3}}'
 _NO_ARGUMENTS: Final = frozenset({"", "null"})
 
 
@@ -101,14 +100,21 @@ class Reading:
             return arguments
         if isinstance(value, str):
             with suppress(ValueError):
-                value = from_text(value, dict, self, expected=_OBJECT, most=MAX_ARGUMENTS_TEXT)
+                value = from_text(value, dict, self, expected=localized(_OBJECT), most=MAX_ARGUMENTS_TEXT)
         return value if isinstance(value, dict) and excess(value) is None else arguments
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result must know."""
-        ignored = f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}."
-        return (ignored, *self._said) if self.foreign else tuple(self._said)
+        if not self.foreign:
+            return tuple(self._said)
+        names = localized(", ").join(map(named, self.foreign))
+        return (localized("Ignored, because this tool has no such argument: {names}.", names=names), *self._said)
+
+
+def a_text() -> str:
+    """Return an example of free text."""
+    return localized("“The printer is offline”")
 
 
 def named(argument: str) -> str:
@@ -152,12 +158,12 @@ def arguments_object(given: object, habits: ClientHabits) -> dict[str, Any]:
         ValueError: they cannot be read; the message is a sentence.
     """
     if not isinstance(given, str):
-        raise ValueError(f"{_OBJECT}.")
+        raise ValueError(localized("{text}.", text=localized(_OBJECT)))
     text = "{}" if given.strip() in _NO_ARGUMENTS else given
     try:
-        return from_text(text, dict, Reading(habits), expected=_OBJECT, most=MAX_ARGUMENTS_TEXT)
+        return from_text(text, dict, Reading(habits), expected=localized(_OBJECT), most=MAX_ARGUMENTS_TEXT)
     except ValueError as error:
-        raise ValueError(f"{error}.") from None
+        raise ValueError(localized("{text}.", text=error)) from None
 
 
 def from_text(text: str, kind: type[ValueT], reading: Reading, *, expected: str, most: int) -> ValueT:
@@ -174,13 +180,19 @@ def from_text(text: str, kind: type[ValueT], reading: Reading, *, expected: str,
         ValueError: the text has too many characters or values, holds no such value, or the habit is not served.
     """
     if len(text) > most or has_more_values(encodable(text).encode(), MAX_VALUES):
-        raise ValueError(f"{expected}; as text, at most {most:,} characters and {MAX_VALUES:,} values")
+        text = localized(
+            "{expected}; as text, at most {most:,} characters and {values:,} values",
+            expected=expected,
+            most=most,
+            values=MAX_VALUES,
+        )
+        raise ValueError(text)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f"{expected}, and this text is not JSON") from None
+        raise ValueError(localized("{expected}, and this text is not JSON", expected=expected)) from None
     if not isinstance(value, kind):
-        raise ValueError(f"{expected}, and this text holds something else")
+        raise ValueError(localized("{expected}, and this text holds something else", expected=expected))
     if not reading.admits("stringified"):
-        raise ValueError(f"{expected}, not text that holds one")
+        raise ValueError(localized("{expected}, not text that holds one", expected=expected))
     return value

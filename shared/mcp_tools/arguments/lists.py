@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
 from shared.bounds import excess
+from shared.localization import localized
 from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading, from_text
 from shared.mcp_tools.arguments.names import spelled_right
 from shared.mcp_tools.arguments.values import WrongValueError, bare
@@ -15,10 +16,10 @@ from shared.mcp_tools.arguments.values import WrongValueError, bare
 ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
-_NAMES: Final = f"{_LIST} of names, for example remarks"
+_NAMES: Final = "must be a list of names, for example remarks"
 _OBJECT: Final = "must be an object with fields and their values"
 _FILE: Final = ("fileName", "fileUrl")
-_FILE_OBJECT: Final = f"must be an object with {' and '.join(_FILE)}"
+_FILE_OBJECT: Final = "must be an object with fileName and fileUrl"
 _MAX_FILE_NAME: Final = 255
 
 
@@ -27,7 +28,7 @@ def _from_text(value: object, kind: type[list[Any] | dict[str, Any]], info: Vali
     if isinstance(value, str) and isinstance(info.context, Reading):
         value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
         if (found := excess(value)) is not None:
-            raise ValueError(f"is too large: {found}")
+            raise ValueError(localized("is too large: {found}", found=found))
     return value
 
 
@@ -43,25 +44,30 @@ def _starts_with(value: object, bracket: str) -> bool:
 
 def _objects(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (file := _file_at(value.strip())):
-        raise WrongValueError(f"{_LIST} of objects, not a URL alone", right=[dict(zip(_FILE, file, strict=True))])
+        text = localized("must be a list of objects, not a URL alone")
+        raise WrongValueError(text, right=[dict(zip(_FILE, file, strict=True))])
+    expected = localized(_LIST)
     if _starts_with(value, "{"):
-        value = _from_text(value, dict, info, _LIST)
-    return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, _LIST), list, _LIST)
+        value = _from_text(value, dict, info, expected)
+    return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, expected), list, expected)
 
 
 def _words(value: object, info: ValidationInfo, expected: str = _NAMES) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
         return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
-    return _checked(_from_text(value, list, info, _LIST), list, expected)
+    return _checked(_from_text(value, list, info, localized(_LIST)), list, localized(expected))
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (file := _file_at(value.strip())):
-        raise WrongValueError(f"{_FILE_OBJECT}, not a URL alone", right=dict(zip(_FILE, file, strict=True)))
-    value = _checked(_from_text(value, dict, info, _FILE_OBJECT), dict, _FILE_OBJECT)
+        text = localized("must be an object with fileName and fileUrl, not a URL alone")
+        raise WrongValueError(text, right=dict(zip(_FILE, file, strict=True)))
+    expected = localized(_FILE_OBJECT)
+    value = _checked(_from_text(value, dict, info, expected), dict, expected)
     given = spelled_right(_FILE, value)
     if given.keys() == {"fileUrl"} and (file := _file_at(str(given["fileUrl"]))):
-        raise WrongValueError(f"{_FILE_OBJECT}; fileName is missing", right=dict(zip(_FILE, file, strict=True)))
+        text = localized("must be an object with fileName and fileUrl; fileName is missing")
+        raise WrongValueError(text, right=dict(zip(_FILE, file, strict=True)))
     return given
 
 
@@ -81,8 +87,8 @@ def object_of(model: type[BaseModel]) -> Callable[[object, ValidationInfo], obje
     fields = tuple(str(info.alias) for info in model.model_fields.values())
 
     def read(value: object, info: ValidationInfo) -> object:
-        value = _from_text(value, dict, info, _OBJECT)
-        return value if isinstance(value, model) else spelled_right(fields, _checked(value, dict, _OBJECT))
+        value = _from_text(value, dict, info, localized(_OBJECT))
+        return value if isinstance(value, model) else spelled_right(fields, _checked(value, dict, localized(_OBJECT)))
 
     return read
 
@@ -91,7 +97,7 @@ OBJECTS: Final = BeforeValidator(_objects)
 """A list of objects."""
 WORDS: Final = BeforeValidator(_words)
 """A list of words; as text, with commas between them."""
-IDS: Final = BeforeValidator(partial(_words, expected=f"{_LIST} of ids, for example TCK-0001"))
+IDS: Final = BeforeValidator(partial(_words, expected="must be a list of ids, for example TCK-0001"))
 """A list of ids; as text, with commas between them."""
 FILE: Final = BeforeValidator(_attachment)
 """An object with the name and the URL of a file."""

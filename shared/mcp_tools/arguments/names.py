@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from shared.combining_marks import with_few_marks
 from shared.errors import Problem
+from shared.localization import localized
 from shared.visible_text import is_whole
 
 _NEAR: Final = 0.78
@@ -56,6 +57,11 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
         *("since", "updatedfrom", "updatedafter", "updatedatfrom", "changedsince", "changedafter", "modifiedsince"),
         *("modifiedafter", "lastupdatedafter"),
     ),
+    "groupBy": ("group", "groups", "by", "groupedby", "breakdown", "dimension", "dimensions", "segment"),
+    "from": ("fromdate", "startdate", "datefrom", "start", "begin", "since", "after", "periodfrom"),
+    "to": ("todate", "enddate", "dateto", "end", "until", "before", "periodto"),
+    "since": ("from", "fromdate", "startdate", "start", "after", "updatedsince", "changedsince", "sincedate"),
+    "until": ("to", "todate", "enddate", "end", "before", "changeduntil", "untildate"),
     "receivedFrom": (
         *("receivedafter", "receivedsince", "createdfrom", "createdafter", "createdsince", "receptionfrom"),
         *("receptiondatefrom", "receptiondatetimefrom"),
@@ -125,12 +131,14 @@ def misnamed(path: str, name: str, value: object, fields: Sequence[str], given: 
         given: the names that came.
     """
     if not is_whole(name):
-        return Problem("", "The name of an argument must not contain half a surrogate pair")
+        return Problem("", localized("The name of an argument must not contain half a surrogate pair"))
     if isinstance(value, dict) and value and value.keys() <= set(fields) - set(given):
-        return Problem(path, "is not an argument of this tool; what it holds are arguments", right=value)
+        text = localized("is not an argument of this tool; what it holds are arguments")
+        return Problem(path, text, right=value)
     field = meant(name, fields)
     if field is None:
-        return Problem(path, "is not an argument of this tool", tuple(fields), right={})
+        return Problem(path, localized("is not an argument of this tool"), tuple(fields), right={})
     if field in given:
-        return Problem(path, f"is not an argument of this tool, and {field} is given", right={})
-    return Problem(path, f"is not an argument of this tool; {field} is", right={field: value})
+        text = localized("is not an argument of this tool, and {field} is given", field=field)
+        return Problem(path, text, right={})
+    return Problem(path, localized("is not an argument of this tool; {field} is", field=field), right={field: value})

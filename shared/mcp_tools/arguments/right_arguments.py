@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import Problem
+from shared.localization import localized
 from shared.visible_text import visible
 
 MOST_BYTES: Final = 600
@@ -56,11 +57,14 @@ def call_again(arguments: Mapping[str, Any], problems: Sequence[Problem]) -> str
     if right is None:
         return ""
     if len((whole := _json(right)).encode()) <= MOST_BYTES:
-        return f"Call again with: {whole}"
-    gone = "".join(f" without {name}," for name in arguments if name not in right and name.isidentifier())
+        return localized("Call again with: {arguments}", arguments=whole)
+    gone = [name for name in arguments if name not in right and name.isidentifier()]
     changed = {name: value for name, value in right.items() if name not in arguments or arguments[name] != value}
     part = _json(changed)
-    return f"Call again{gone} changing only: {part}" if len(part.encode()) <= MOST_BYTES else ""
+    if len(part.encode()) > MOST_BYTES:
+        return ""
+    without = "".join(localized(" without {name},", name=name) for name in gone)
+    return localized("Call again{without} changing only: {arguments}", without=without, arguments=part)
 
 
 def in_code(line: str) -> str:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from pydantic import ValidationInfo
 
 from shared.combining_marks import with_few_marks
+from shared.localization import localized
 from shared.markdown import encodable
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.names import name_folded
@@ -134,11 +135,11 @@ def text(value: object, info: ValidationInfo) -> object:
     value = _unwrapped(value, info, _OF_TEXT, _BESIDE)
     match value:
         case bool():
-            raise WrongValueError("must be text", right=str(value).lower())
+            raise WrongValueError(localized("must be text"), right=str(value).lower())
         case [_, *_]:
             lines = [str(one) for one in value if isinstance(one, str | int | float)]
             joined = "\n".join(lines) if len(lines) == len(value) else None
-            raise WrongValueError("must be one text, not a list", right=joined)
+            raise WrongValueError(localized("must be one text, not a list"), right=joined)
     return value
 
 
@@ -149,11 +150,12 @@ def identifier(value: object, info: ValidationInfo) -> object:
         case str():
             return bare(value)
         case bool() | dict():
-            raise ValueError("must be an id as text")
+            raise ValueError(localized("must be an id as text"))
         case float() if value.is_integer():
             return str(int(value))
         case list():
-            raise WrongValueError("must be one id; call once for each", allowed=[str(one)[:50] for one in value[:5]])
+            text = localized("must be one id; call once for each")
+            raise WrongValueError(text, allowed=[str(one)[:50] for one in value[:5]])
     return value
 
 
@@ -161,7 +163,7 @@ def cursor(value: object, info: ValidationInfo) -> object:
     """Return a cursor without what stands around it in the text of a result: `next cursor rd:2026-… .`."""
     value = _unwrapped(value, info, _OF_CURSOR, _BESIDE)
     if not isinstance(value, str):
-        raise ValueError("must be nextCursor of the page before, as text")
+        raise ValueError(localized("must be nextCursor of the page before, as text"))
     place = bare(_BEFORE_CURSOR.sub("", bare(value), count=1)).rstrip(".")
     return _BLANK_IN_CURSOR.sub("T", place, count=1)
 
@@ -180,7 +182,7 @@ def flag(value: object, info: ValidationInfo) -> object:
         word = plain(str(value)).casefold()
         if word in _YES or word in _NO:
             return word in _YES
-    raise WrongValueError("must be true or false", allowed=("true", "false"))
+    raise WrongValueError(localized("must be true or false"), allowed=("true", "false"))
 
 
 def choice(
@@ -188,6 +190,7 @@ def choice(
     words: Mapping[str, str],
     *,
     instead: Mapping[str, str] = MappingProxyType({}),
+    note: Callable[[str], str] = str,
     suggest: Callable[[str], str | None] = lambda _: None,
 ) -> Reader:
     """Return a reader of one of `options`, in any case and width.
@@ -195,7 +198,8 @@ def choice(
     Args:
         options: the values.
         words: other words for them, folded.
-        instead: folded words that are taken for the first option, each with its note.
+        instead: folded words that are taken for the first option, each as it is written.
+        note: returns the note for a word that was taken so.
         suggest: returns the option that a word means, but for which it is not taken.
     """
     meant = {**{folded(one): one for one in options}, **words}
@@ -206,10 +210,11 @@ def choice(
         if word in meant:
             return meant[word]
         if word in instead and isinstance(info.context, Reading):
-            info.context.say(instead[word])
+            info.context.say(note(instead[word]))
             return options[0]
         nearest = sorted(options, key=lambda one: -SequenceMatcher(None, word, folded(one)).ratio())
-        raise WrongValueError("must be one of the allowed values", allowed=nearest, right=suggest(word))
+        text = localized("must be one of the allowed values")
+        raise WrongValueError(text, allowed=nearest, right=suggest(word))
 
     return read
 
@@ -228,19 +233,20 @@ def number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
-def whole(lowest: int, highest: int, *, cut: str = "") -> Reader:
-    """Return a reader of a whole number; one above `highest` is taken for it, with the note `cut`, if there is one."""
+def whole(lowest: int, highest: int, *, cut: Callable[[], str] | None = None) -> Reader:
+    """Return a reader of a whole number; one above `highest` is taken for it with a note, if `cut` returns one."""
 
     def read(value: object, info: ValidationInfo) -> object:
         value = single(value, info)
         found = number(_ROWS.sub("", value) if isinstance(value, str) else value)
         if found is None or found != int(found):
-            raise WrongValueError(f"must be a whole number, {lowest} to {highest:,}")
-        if found > highest and cut and isinstance(info.context, Reading):
-            info.context.say(cut)
+            text = localized("must be a whole number, {lowest} to {highest:,}", lowest=lowest, highest=highest)
+            raise WrongValueError(text)
+        if found > highest and cut is not None and isinstance(info.context, Reading):
+            info.context.say(cut())
             return highest
         if not lowest <= found <= highest:
-            raise WrongValueError(f"must be {lowest} to {highest:,}")
+            raise WrongValueError(localized("must be {lowest} to {highest:,}", lowest=lowest, highest=highest))
         return int(found)
 
     return read
@@ -267,10 +273,11 @@ def hours(value: object, info: ValidationInfo) -> float:
     found = _duration(value) if isinstance(value, str) else None
     found = number(value) if found is None else found
     if found is None or not 0 <= found <= MAX_HOURS:
-        raise WrongValueError(f"must be a number of hours, 0 to {MAX_HOURS}, for example 1.5")
+        raise WrongValueError(localized("must be a number of hours, 0 to {most}, for example 1.5", most=MAX_HOURS))
     if abs(round(found, 1) - found) > 1e-6:  # accepts 0.1 + 0.2 as 0.3
         nearest = float(Decimal(str(found)).quantize(Decimal("0.1"), ROUND_HALF_UP))
-        raise WrongValueError("must be hours with at most one decimal, for example 1.5", right=nearest)
+        text = localized("must be hours with at most one decimal, for example 1.5")
+        raise WrongValueError(text, right=nearest)
     return round(found, 1)
 
 
@@ -301,6 +308,6 @@ def key(value: object, info: ValidationInfo) -> object:
         return given
     ascii_only = quote(encodable(given), safe="")
     raise WrongValueError(
-        f"must be 1 to {MAX_KEY} visible ASCII characters without blanks, for example order-4711",
+        localized("must be 1 to {most} visible ASCII characters without blanks, for example order-4711", most=MAX_KEY),
         right=ascii_only if _KEY.fullmatch(ascii_only) else None,
     )

@@ -5,10 +5,12 @@ from shared.mcp_tools.inputs.bulk import UpdateTicketsInput
 from shared.mcp_tools.inputs.finding import TicketListInput
 from shared.mcp_tools.inputs.master import AccountsInput, CategoryDetailsInput, UsersInput
 from shared.mcp_tools.inputs.reading import TicketDetailInput
+from shared.mcp_tools.inputs.reporting import TicketChangesInput, TicketReportInput
+from shared.mcp_tools.inputs.similar import SimilarTicketsInput
 from shared.mcp_tools.inputs.writing import AddHistoryInput, CreateTicketInput, TicketChange, UpdateTicketInput
 
 __all__ = [
-    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "TicketChange",
-    "TicketDetailInput", "TicketListInput", "ToolInput", "UpdateTicketInput", "UpdateTicketsInput", "UsersInput",
-    "no_arguments",
+    "AccountsInput", "AddHistoryInput", "CategoryDetailsInput", "CreateTicketInput", "SimilarTicketsInput",
+    "TicketChange", "TicketChangesInput", "TicketDetailInput", "TicketListInput", "TicketReportInput", "ToolInput",
+    "UpdateTicketInput", "UpdateTicketsInput", "UsersInput", "no_arguments",
 ]  # fmt: skip

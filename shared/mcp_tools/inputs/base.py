@@ -7,6 +7,7 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Self
 
@@ -24,9 +25,10 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
-from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
-from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute, read_since
+from shared.mcp_tools.arguments.habits import FreeText, Reading, a_text
+from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute, read_since, read_until
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.ticket_ids import MAX_ID, within_limit
 from shared.visible_text import is_whole, visible
@@ -56,9 +58,9 @@ def _reader(read: Callable[[str, TicketTime], DateValue]) -> Callable[[object, V
         reading = info.context if isinstance(info.context, Reading) else None
         value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
-            name = to_camel(info.field_name or "")
+            name = to_camel((info.field_name or "").rstrip("_"))  # `from_` is from
             if value.note:
-                reading.say(f"{name}: {value.note}.")
+                reading.say(localized("{text}.", text=f"{name}: {value.note}"))
             if value.moving:
                 reading.moving[name] = value.moving
         return value.text
@@ -85,17 +87,23 @@ def _entry_or_moment(given: object, info: ValidationInfo) -> str:
         raise
 
 
+def _without_note(read: Callable[[str, TicketTime], DateValue]) -> Callable[[str, TicketTime], DateValue]:
+    return lambda text, at: replace(read(text, at), note="")
+
+
 def _storable(text: str) -> str:
     if not is_whole(text):
-        raise ValueError("must not contain U+0000 or half a surrogate pair")
+        raise ValueError(localized("must not contain U+0000 or half a surrogate pair"))
     return text
 
 
-def _not_blank(example: str) -> Callable[[str], str]:
+def _not_blank(example: Callable[[], str] | None = None) -> Callable[[str], str]:
     def checked(text: str) -> str:
-        if not visible(text).strip():
-            raise ValueError(f"must not be empty{example}")
-        return text
+        if visible(text).strip():
+            return text
+        if example is not None:
+            raise ValueError(localized("must not be empty, for example {example}", example=example()))
+        raise ValueError(localized("must not be empty"))
 
     return checked
 
@@ -104,19 +112,19 @@ AS_TEXT: Final = WithJsonSchema({"type": "string"})
 """In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
+Prose = Annotated[Word, AfterValidator(_not_blank(a_text)), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
     Word,
-    AfterValidator(_not_blank(", for example TCK-0001")),
+    AfterValidator(_not_blank(lambda: "TCK-0001")),
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
     AS_TEXT,
 ]
 Named = Annotated[
-    Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), AS_TEXT
+    Word, AfterValidator(_not_blank()), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), AS_TEXT
 ]
 """An id of master data, or a name, which is resolved to one later."""
 Statuses = Annotated[
@@ -131,6 +139,10 @@ Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
 Since = Annotated[str, _read_by(read_since)]
+ShownDate = Annotated[str, _read_by(_without_note(partial(read_day, past=True)))]
+ShownSince = Annotated[str, _read_by(_without_note(read_since))]
+ShownUntil = Annotated[str, _read_by(_without_note(read_until))]
+"""Days and moments that the result shows as they were read, so that no note has to."""
 SinceEntry = Annotated[str, BeforeValidator(_entry_or_moment)]
 """The id of a history entry, or a moment in UTC as `read_since` returns it."""
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]

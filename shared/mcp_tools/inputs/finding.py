@@ -8,6 +8,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.choices import Column, SortBy, SortOrder
 from shared.mcp_tools.arguments.lists import WORDS
@@ -28,7 +29,9 @@ from shared.mcp_tools.inputs.base import (
 )
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
 
-_LIMIT: Final = values.whole(1, MAX_LIMIT, cut=f"limit: a page has at most {MAX_LIMIT} rows.")
+_LIMIT: Final = values.whole(
+    1, MAX_LIMIT, cut=lambda: localized("limit: a page has at most {most} rows.", most=MAX_LIMIT)
+)
 
 
 class TicketListInput(ToolInput):
@@ -78,7 +81,8 @@ class TicketListInput(ToolInput):
         wrong = [one for one in _RANGES if given.keys() >= {*one} and given[one[0]] > given[one[1]]]
         if wrong:
             right = {name: given[other] for first, last in wrong for name, other in ((first, last), (last, first))}
-            text = "; ".join(f"{first} must not be after {last}" for first, last in wrong)
+            said = (localized("{first} must not be after {last}", first=first, last=last) for first, last in wrong)
+            text = localized("; ").join(said)
             raise values.WrongValueError(text, right=right)
         return self
 

@@ -7,6 +7,7 @@ from pydantic import (
     Field,
 )
 
+from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.inputs.base import (
     MAX_OFFSET,
@@ -16,7 +17,9 @@ from shared.mcp_tools.inputs.base import (
 )
 from shared.tickets.master_pages import MAX_MASTER, Selection
 
-_MASTER_LIMIT: Final = values.whole(1, MAX_MASTER, cut=f"limit: a page has at most {MAX_MASTER} entries.")
+_MASTER_LIMIT: Final = values.whole(
+    1, MAX_MASTER, cut=lambda: localized("limit: a page has at most {most} entries.", most=MAX_MASTER)
+)
 
 
 class PagedListInput(ToolInput):

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from shared.localization import localized
 from shared.markdown import inline, table
 from shared.mcp_tools.render.blocks import document
+from shared.mcp_tools.render.labels import column_label
 from shared.tickets import results
-from shared.tickets.columns import HEADINGS
 
 _NONE: Final = "No tickets match."
 _NONE_FOUND: Final = "No tickets were found."
@@ -15,47 +16,71 @@ _NONE_FOUND: Final = "No tickets were found."
 def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
     if not page.rows:
-        place = "after this cursor" if page.offset is None else "at this offset"
-        none = f"No tickets {place}." if page.offset != 0 else _NONE if page.total == 0 else _NONE_FOUND
-        return document(none, notes=page.notes)
-    repeats = "Pages by offset may repeat or miss tickets while others come in." if page.may_repeat else None
+        return document(_no_rows(page), notes=page.notes)
+    repeats = localized("Pages by offset may repeat or miss tickets while others come in.") if page.may_repeat else None
     said = (_counted(page), _where_next(page), repeats, page.left_in)
-    return document(" ".join(filter(None, said)), table_of(page), notes=page.notes)
+    return document(_sentences(*said), table_of(page), notes=page.notes)
+
+
+def _sentences(*said: str | None) -> str:
+    return localized(" ").join(filter(None, said))
+
+
+def _no_rows(page: results.TicketPage) -> str:
+    if page.offset is None:
+        return localized("No tickets after this cursor.")
+    if page.offset:
+        return localized("No tickets at this offset.")
+    return localized(_NONE if page.total == 0 else _NONE_FOUND)
 
 
 def _counted(page: results.TicketPage) -> str:
-    of = "" if page.total is None else f" of {'more than ' if page.more_than_total else ''}{page.total}"
-    if page.offset is None:
-        return f"The {'next' if page.has_more else 'last'} {page.returned}{of} tickets."
-    return f"Tickets {page.offset + 1} to {page.offset + page.returned}{of}."
+    total = localized("more than {total}" if page.more_than_total else "{total}", total=page.total)
+    if page.offset is not None:
+        first, last = page.offset + 1, page.offset + page.returned
+        if page.total is None:
+            return localized("Tickets {first} to {last}.", first=first, last=last)
+        return localized("Tickets {first} to {last} of {total}.", first=first, last=last, total=total)
+    if page.total is None:
+        return localized(
+            "The next {count} tickets." if page.has_more else "The last {count} tickets.", count=page.returned
+        )
+    return localized(
+        "The next {count} of {total} tickets." if page.has_more else "The last {count} of {total} tickets.",
+        count=page.returned,
+        total=total,
+    )
 
 
 def _where_next(page: results.TicketPage) -> str:
     if not page.has_more:
-        return "There are no more." if page.total is not None else "No more were found."
-    if page.next_cursor is None:
-        return "There are more." if page.next_offset is None else f"There are more: next offset {page.next_offset}."
-    return f"There are more: next cursor {inline(page.next_cursor)}."
+        return localized("There are no more." if page.total is not None else "No more were found.")
+    if page.next_cursor is not None:
+        return localized("There are more: next cursor {cursor}.", cursor=inline(page.next_cursor))
+    if page.next_offset is not None:
+        return localized("There are more: next offset {offset}.", offset=page.next_offset)
+    return localized("There are more.")
 
 
 def master_page(page: results.MasterPage) -> str:
     """Render a page of a list of master data."""
     first = page.offset or 0
     if not page.rows:
-        none = f"No entries at this offset; there are {page.total}." if first else "No entries."
-        return document(none, notes=page.notes)
-    more = "" if page.next_offset is None else f" Next offset {page.next_offset}."
-    is_part = page.total > len(page.rows)
-    cut = f"Entries {first + 1} to {first + len(page.rows)} of {page.total}.{more}" if is_part else ""
+        none = localized("No entries at this offset; there are {total}.", total=page.total)
+        return document(none if first else localized("No entries."), notes=page.notes)
+    more = localized("Next offset {offset}.", offset=page.next_offset) if page.next_offset is not None else None
+    last = first + len(page.rows)
+    which = localized("Entries {first} to {last} of {total}.", first=first + 1, last=last, total=page.total)
+    cut = _sentences(which, more) if page.total > len(page.rows) else ""
     return document(cut, table_of(page), notes=page.notes)
 
 
 def table_of(page: results.Table) -> str:
     """Return the rows of a list as a table with headings."""
-    return table([HEADINGS[name] for name in page.columns], ([_cell(cell) for cell in row] for row in page.rows))
+    return table([column_label(name) for name in page.columns], ([_cell(cell) for cell in row] for row in page.rows))
 
 
 def _cell(cell: results.Cell) -> str | None:
     if isinstance(cell, bool):
-        return "yes" if cell else "no"
+        return localized("yes" if cell else "no")
     return None if cell is None else str(cell)

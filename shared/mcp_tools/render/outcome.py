@@ -3,6 +3,7 @@
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
+from shared.localization import localized
 from shared.markdown import clean, inline
 from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
@@ -18,10 +19,12 @@ EFFECTS: Final = {
 
 def stamp(result: results.Result) -> str:
     """Render the minute of a result and who called."""
-    said = f"As of {result.as_of}."
+    said = [localized("As of {minute}.", minute=result.as_of)]
     if result.acting_user == UNKNOWN:
-        return f"{said} Your user in the ticket system is not known."
-    return f"{said} You are {inline(result.acting_user)}." if result.acting_user else said
+        said.append(localized("Your user in the ticket system is not known."))
+    elif result.acting_user:
+        said.append(localized("You are {user}.", user=inline(result.acting_user)))
+    return localized(" ").join(said)
 
 
 def failure(error: TicketServerError) -> str:
@@ -33,9 +36,9 @@ def sentence(error: TicketServerError) -> str:
     """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
     said = clean(str(error)).strip()
     parts = [said]
-    effect = EFFECTS[error.effect]
-    if effect.rstrip(".").casefold() not in said.casefold():
+    effect = localized(EFFECTS[error.effect])
+    if effect.rstrip(".。").casefold() not in said.casefold():
         parts.append(effect)
     if dropped := hidden_characters(str(error)):
         parts.append(not_shown(dropped))
-    return ("\n" if "\n" in said else " ").join(parts)
+    return ("\n" if "\n" in said else localized(" ")).join(parts)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
+from shared.localization import localized
 from shared.tickets.dates.relative_days import NOW, moved_by_clock, relative_days
 from shared.tickets.dates.ticket_time import TicketTime
-from shared.tickets.dates.written_days import WEEKDAYS, written_days
+from shared.tickets.dates.written_days import weekday_name, written_days
 from shared.time_zones import zone_named
 
 MAX_LENGTH: Final = 100
@@ -47,7 +48,7 @@ class AmbiguousError(ValueError):
 
     def __init__(self, readings: Iterable[str]) -> None:
         self.allowed = tuple(dict.fromkeys(readings))
-        super().__init__("is ambiguous; give one of these")
+        super().__init__(localized("is ambiguous; give one of these"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +87,19 @@ def read_day(text: str, at: TicketTime, *, past: bool = False) -> DateValue:
     """
     words = _cleaned(text)
     clocked = moved_by_clock(words.lower(), at.now)
-    spelled = _spelled(words, at, past=past, expected=A_DAY) if clocked is None else _Spelled((clocked.date(),), True)
+    spelled = (
+        _spelled(words, at, past=past, expected=localized(A_DAY))
+        if clocked is None
+        else _Spelled((clocked.date(),), True)
+    )
     days = [_day_of(day, spelled, at) for day in spelled.days]
     if len(set(days)) > 1:
         raise AmbiguousError(map(str, days))
     if spelled.is_relative:
-        return DateValue(str(days[0]), f"“{words}” is {WEEKDAYS[days[0].weekday()].capitalize()}, {days[0]}")
-    return DateValue(str(days[0]), f"only the day counts, {days[0]}" if spelled.clock not in {None, time()} else "")
+        note = localized("“{words}” is {weekday}, {day}", words=words, weekday=weekday_name(days[0]), day=days[0])
+        return DateValue(str(days[0]), note)
+    has_time = spelled.clock not in {None, time()}
+    return DateValue(str(days[0]), localized("only the day counts, {day}", day=days[0]) if has_time else "")
 
 
 def read_minute(text: str, at: TicketTime, *, past: bool = True) -> DateValue:
@@ -105,17 +112,20 @@ def read_minute(text: str, at: TicketTime, *, past: bool = True) -> DateValue:
         return DateValue(at.stored(at.now), moving="now")
     if (clocked := moved_by_clock(words.lower(), at.now)) is not None:
         return DateValue(at.stored(clocked), moving=words)
-    spelled = _spelled(words, at, past=past, expected=A_MOMENT)
+    spelled = _spelled(words, at, past=past, expected=localized(A_MOMENT))
     moments = [one for day in spelled.days for one in _moments(day, spelled, at)]
     stored = list(dict.fromkeys(map(at.stored, moments)))
     if len(stored) > 1:
         raise AmbiguousError(_with_offset(one) if len(spelled.days) == 1 else at.shown(one) for one in moments)
-    notes = []
+    note = ""
     if spelled.is_relative or spelled.clock is None:
-        notes.append(f"“{words}” was read as {at.shown(moments[0])}")
+        note = localized("“{words}” was read as {moment}", words=words, moment=at.shown(moments[0]))
     if _occurs_twice(moments[0].astimezone(at.api_zone or at.zone)):
-        notes.append(f"{stored[0]} occurs twice because the clocks go back; the ticket system stores no offset")
-    return DateValue(stored[0], "; ".join(notes))
+        twice = localized(
+            "{moment} occurs twice because the clocks go back; the ticket system stores no offset", moment=stored[0]
+        )
+        note = localized("{note}; {more}", note=note, more=twice) if note else twice
+    return DateValue(stored[0], note)
 
 
 def read_since(text: str, at: TicketTime) -> DateValue:
@@ -125,6 +135,19 @@ def read_since(text: str, at: TicketTime) -> DateValue:
     """
     read = read_minute(text, replace(at, api_zone=UTC))
     return replace(read, text=f"{read.text.replace(' ', 'T')}:00Z")
+
+
+def read_until(text: str, at: TicketTime) -> DateValue:
+    """Return the last millisecond of a minute, or of a day alone, as ISO 8601 in UTC.
+
+    Arguments and errors are those of `read_day`.
+    """
+    words = _cleaned(text)
+    alone = None if words.lower() in NOW else _days(words, at, past=True)
+    if alone is not None and len(alone.days) == 1:
+        words = f"{alone.days[0]} 23:59"
+    read = read_minute(words, replace(at, api_zone=UTC))
+    return replace(read, text=f"{read.text.replace(' ', 'T')}:59.999Z")
 
 
 def _cleaned(text: str) -> str:
@@ -146,7 +169,7 @@ def _spelled(words: str, at: TicketTime, *, past: bool, expected: str) -> _Spell
             if found and (spelled := _days(found["day"], at, past=past)) is not None:
                 return _with_time(spelled, found)
     except OverflowError:
-        raise ValueError(_OUTSIDE) from None
+        raise ValueError(localized(_OUTSIDE)) from None
     raise ValueError(expected)
 
 
@@ -166,7 +189,7 @@ def _with_time(spelled: _Spelled, found: re.Match[str]) -> _Spelled:
     second = int(parts.get("s", "0"))
     ends_day = (hour, minute, second) == (24, 0, 0)
     if (hour > 23 and not ends_day) or minute > 59 or second > 60:
-        raise ValueError(_NO_SUCH_TIME)
+        raise ValueError(localized(_NO_SUCH_TIME))
     clock = time(0 if ends_day else hour, minute)
     return _Spelled(spelled.days, spelled.is_relative, clock, _offset(parts), _zone(parts), ends_day)
 
@@ -176,9 +199,9 @@ def _hour(hour: int, half: str) -> int:
     if not half:
         return hour
     if half in {"午前", "午後"} and hour == 12:
-        raise ValueError("can mean 00:00 or 12:00; write the time as in 2026-12-01 12:00")
+        raise ValueError(localized("can mean 00:00 or 12:00; write the time as in 2026-12-01 12:00"))
     if hour > 12:
-        raise ValueError(_NO_SUCH_TIME)
+        raise ValueError(localized(_NO_SUCH_TIME))
     return hour % 12 + (12 if half in {"pm", "p.", "午後"} else 0)
 
 
@@ -187,7 +210,7 @@ def _offset(parts: Mapping[str, str]) -> tzinfo | None:
         return _KNOWN.get(parts.get("known", "").lower())
     hours, minutes = int(parts["oh"]), int(parts.get("om", "0"))
     if hours > 23 or minutes > 59:
-        raise ValueError("has an offset that does not exist; write it as in 2026-12-01 09:30+09:00")
+        raise ValueError(localized("has an offset that does not exist; write it as in 2026-12-01 09:30+09:00"))
     size = timedelta(hours=hours, minutes=minutes)
     return timezone(size if parts["sign"] == "+" else -size)
 
@@ -197,7 +220,9 @@ def _zone(parts: Mapping[str, str]) -> tzinfo | None:
     try:
         return None if name is None else zone_named(name)
     except ValueError:
-        raise ValueError("names an unknown time zone; write an offset as in 2026-12-01 09:30+09:00") from None
+        raise ValueError(
+            localized("names an unknown time zone; write an offset as in 2026-12-01 09:30+09:00")
+        ) from None
 
 
 def _day_of(day: date, spelled: _Spelled, at: TicketTime) -> date:
@@ -215,14 +240,15 @@ def _moments(day: date, spelled: _Spelled, at: TicketTime) -> tuple[datetime, ..
         first, second = wall.replace(tzinfo=zone), wall.replace(tzinfo=zone, fold=1)
         exists = first.astimezone(UTC).astimezone(zone)
         if exists.replace(tzinfo=None, fold=0) != wall:
-            raise ValueError(f"names a time that the clocks skip; one that exists is {_minute(exists)}")
+            text = localized("names a time that the clocks skip; one that exists is {moment}", moment=_minute(exists))
+            raise ValueError(text)
         if spelled.zone and first.astimezone(spelled.zone).utcoffset() != first.utcoffset():
             raise ValueError(
-                "has an offset that its time zone does not have then; write it as in 2026-12-01 09:30+09:00"
+                localized("has an offset that its time zone does not have then; write it as in 2026-12-01 09:30+09:00")
             )
         return (first, second) if _occurs_twice(first) else (first,)
     except OverflowError:
-        raise ValueError(_OUTSIDE) from None
+        raise ValueError(localized(_OUTSIDE)) from None
 
 
 def _occurs_twice(moment: datetime) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from shared.localization import localized
 from shared.tickets.dates.written_days import KANJI_WEEKDAYS, WEEKDAY, existing_day, weekday_number
 
 _DAYS: Final = MappingProxyType({
@@ -151,7 +152,7 @@ def moved_by_clock(text: str, now: datetime) -> datetime | None:
     try:
         return (now.astimezone(UTC) + timedelta(**{unit: number})).astimezone(now.tzinfo)
     except OverflowError:
-        raise ValueError(_OUTSIDE) from None
+        raise ValueError(localized(_OUTSIDE)) from None
 
 
 def _distance(text: str) -> tuple[int, str]:
@@ -168,7 +169,7 @@ def _by_days(text: str, today: date) -> tuple[date, ...]:
     try:
         return (today + timedelta(**{unit: number}),) if unit in {"days", "weeks"} else ()
     except OverflowError:
-        raise ValueError(_OUTSIDE) from None
+        raise ValueError(localized(_OUTSIDE)) from None
 
 
 def _by_months(text: str, today: date) -> tuple[date, ...]:
@@ -232,7 +233,7 @@ def _month(today: date, months: int) -> date:
     """Return the first day of the month that lies `months` away. Raises: ValueError: it is outside the calendar."""
     year, month = divmod(today.year * 12 + today.month - 1 + months, 12)
     if not 1 <= year <= 9999:
-        raise ValueError(_OUTSIDE)
+        raise ValueError(localized(_OUTSIDE))
     return date(year, month + 1, 1)
 
 

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
+from shared.localization import localized
+
 WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_NAMES: Final = tuple(map(str.capitalize, WEEKDAYS))
 WEEKDAY: Final = "mon(?:day)?|tue(?:s|sday)?|wed(?:nesday)?|thu(?:r|rs|rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?"
 KANJI_WEEKDAYS: Final = "月火水木金土日"
 _REIWA: Final = 2018
@@ -61,9 +64,17 @@ def written_days(text: str, today: date, *, past: bool) -> tuple[date, ...]:
     if weekday and days:
         fitting = tuple(day for day in days if day.weekday() == weekday_number(weekday))
         if not fitting:
-            raise ValueError(f"names the wrong weekday; {days[0]} is a {WEEKDAYS[days[0].weekday()].capitalize()}")
+            text = localized(
+                "names the wrong weekday; {day} is a {weekday}", day=days[0], weekday=weekday_name(days[0])
+            )
+            raise ValueError(text)
         return fitting
     return days
+
+
+def weekday_name(day: date) -> str:
+    """Return the name of the weekday of `day`, for a sentence."""
+    return localized(_NAMES[day.weekday()])
 
 
 def weekday_number(name: str) -> int:
@@ -76,12 +87,17 @@ def weekday_number(name: str) -> int:
 def existing_day(year: int, month: int, day: int) -> date:
     """Return a day. Raises: ValueError: it does not exist; the message says why."""
     if not 1 <= month <= 12:
-        raise ValueError(f"names a month that does not exist, {month}; write a day such as 2026-12-01")
+        raise ValueError(
+            localized("names a month that does not exist, {month}; write a day such as 2026-12-01", month=month)
+        )
     if year < 1:
-        raise ValueError("names a year that does not exist; write a day such as 2026-12-01")
+        raise ValueError(localized("names a year that does not exist; write a day such as 2026-12-01"))
     last = calendar.monthrange(year, month)[1]
     if not 1 <= day <= last:
-        raise ValueError(f"names a day that does not exist; the last one of that month is {date(year, month, last)}")
+        text = localized(
+            "names a day that does not exist; the last one of that month is {day}", day=date(year, month, last)
+        )
+        raise ValueError(text)
     return date(year, month, day)
 
 
@@ -123,7 +139,10 @@ def _day_of(found: re.Match[str], year: int) -> date:
     if "of_year" in parts:
         number = int(parts["of_year"])
         if not 1 <= number <= 365 + calendar.isleap(year):
-            raise ValueError(f"names a day that does not exist; the last one of the year is {year:04}-12-31")
+            text = localized(
+                "names a day that does not exist; the last one of the year is {day}", day=f"{year:04}-12-31"
+            )
+            raise ValueError(text)
         return date.fromordinal(existing_day(year, 1, 1).toordinal() + number - 1)
     return existing_day(year, _month_of(found), int(parts["d"]))
 
@@ -132,7 +151,7 @@ def _day_of_week(year: int, week: int, weekday: int) -> date:
     try:
         return date.fromisocalendar(year, week, weekday)
     except ValueError:
-        raise ValueError("names a week or day that does not exist; write a day such as 2026-12-01") from None
+        raise ValueError(localized("names a week or day that does not exist; write a day such as 2026-12-01")) from None
 
 
 def _orders(one: int, two: int, last: str) -> Iterator[tuple[int, int, int]]:

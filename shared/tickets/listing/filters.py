@@ -9,9 +9,10 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.tickets.models import MasterItem, Status
 from shared.tickets.names import labels
-from shared.tickets.paging.cursor import NOT_A_CURSOR, order_of
+from shared.tickets.paging.cursor import not_a_cursor, order_of
 from shared.tickets.selection import TicketFilters, TicketSelection
 
 MAX_STATUSES: Final = 20
@@ -19,7 +20,6 @@ _ONLY_OPEN: Final = ("open", "overdue", "dueWithin")
 """Arguments that leave completed tickets out."""
 _DUE_FROM: Final = "scheduledCompletionDateFrom"
 _DUE_TO: Final = "scheduledCompletionDateTo"
-_ONE_OF_THEM: Final = "give one of them"
 _OF_COMPLETED: Final = ("completedFrom", "completedTo")
 """Arguments that only completed tickets fit."""
 
@@ -124,19 +124,20 @@ def _contradictions(request: ListRequest) -> Iterator[Problem]:
     values = request.values
     if values["overdue"] and "dueWithin" in values:
         both = {"scheduledCompletionDateTo": _in_days(request.today, values["dueWithin"])}
-        yield Problem(
-            "overdue",
-            "means due before today, and dueWithin due from today on; open: true with "
-            f"scheduledCompletionDateTo: {both['scheduledCompletionDateTo']} has both",
-            right={"open": True},
+        text = localized(
+            "means due before today, and dueWithin due from today on; open: true with scheduledCompletionDateTo: {day} "
+            "has both",
+            day=both["scheduledCompletionDateTo"],
         )
-        yield Problem("dueWithin", "is given together with overdue", right=both)
+        yield Problem("overdue", text, right={"open": True})
+        yield Problem("dueWithin", localized("is given together with overdue"), right=both)
     yield from _of_completed(request)
     person = values.get("personInChargeId")
     if values["mine"] and request.me is not None and person not in {None, request.me.id}:
-        yield Problem("personInChargeId", f"is {person}, and mine: true means {request.me.id}; {_ONE_OF_THEM}")
+        text = localized("is {person}, and mine: true means {me}; give one of them", person=person, me=request.me.id)
+        yield Problem("personInChargeId", text)
     if len(request.status_ids) > MAX_STATUSES:
-        yield Problem("statusId", f"must be at most {MAX_STATUSES} statuses")
+        yield Problem("statusId", localized("must be at most {most} statuses", most=MAX_STATUSES))
     yield from _of_cursor(request)
 
 
@@ -144,32 +145,33 @@ def _of_completed(request: ListRequest) -> Iterator[Problem]:
     """Yield a problem where completed tickets are both asked for and left out."""
     values, only_open = request.values, request.only_open
     completed = [one for one in request.statuses if one.id in request.completed and one.id in request.status_ids]
-    named = ", ".join(labels(completed, "get_statuses"))
+    named = localized(", ").join(labels(completed, "get_statuses"))
     if only_open:
-        by = f"{' and '.join(map(request.shown, only_open))} {_verb('leave', only_open)}"
+        names = localized(" and ").join(map(request.shown, only_open))
+        by = localized("{names} leave" if len(only_open) > 1 else "{names} leaves", names=names)
         if values["showCompleted"] and "showCompleted" in request.named:
-            yield Problem("showCompleted", f"true includes completed tickets, and {by} them out", right={})
+            text = localized("true includes completed tickets, and {by} them out", by=by)
+            yield Problem("showCompleted", text, right={})
         if completed:
             others = [one for one in request.status_ids if one not in request.completed]
-            right, advice = ({"statusId": ",".join(others)}, "") if others else (None, f"; {_ONE_OF_THEM}")
-            text = f"{named} {_verb('mean', completed)} completed, and {by} completed tickets out{advice}"
-            yield Problem("statusId", text, right=right)
+            these = localized("{named} mean" if len(completed) > 1 else "{named} means", named=named)
+            text = localized("{these} completed, and {by} completed tickets out", these=these, by=by)
+            if others:
+                yield Problem("statusId", text, right={"statusId": ",".join(others)})
+            else:
+                yield Problem("statusId", localized("{text}; give one of them", text=text))
         for name in _OF_COMPLETED:
             if name in values:
-                yield Problem(name, f"asks for completed tickets, and {by} them out; {_ONE_OF_THEM}")
+                yield Problem(name, localized("asks for completed tickets, and {by} them out; give one of them", by=by))
         return
     asked = [*([f"statusId: {named}"] if completed else []), *map(request.shown, values.keys() & {*_OF_COMPLETED})]
     if not values["showCompleted"] and asked:
-        yield Problem(
-            "showCompleted",
-            f"false leaves completed tickets out, and {' and '.join(sorted(asked))} {_verb('ask', asked)} for them: "
-            "these exclude each other",
-            right={"showCompleted": True},
+        names = localized(" and ").join(sorted(asked))
+        these = localized("{names} ask" if len(asked) > 1 else "{names} asks", names=names)
+        text = localized(
+            "false leaves completed tickets out, and {these} for them: these exclude each other", these=these
         )
-
-
-def _verb(word: str, subjects: Collection[Any]) -> str:
-    return word if len(subjects) > 1 else f"{word}s"
+        yield Problem("showCompleted", text, right={"showCompleted": True})
 
 
 def _of_cursor(request: ListRequest) -> Iterator[Problem]:
@@ -178,15 +180,17 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
     if "cursor" not in values:
         return
     if values["offset"]:
-        yield Problem("offset", "is given together with cursor, which says where the page begins", right={})
+        text = localized("is given together with cursor, which says where the page begins")
+        yield Problem("offset", text, right={})
     order = order_of(values["cursor"])
     if order is None:
-        yield NOT_A_CURSOR
+        yield not_a_cursor()
         return
     own = {"sortBy": order[0], "sortOrder": "desc" if order[1] else "asc"}
     for name in ("sortBy", "sortOrder"):
         if name in request.named and values[name] != own[name]:
-            yield Problem(name, f"the cursor is of a list with {name}: {own[name]}", right={name: own[name]})
+            text = localized("the cursor is of a list with {name}: {value}", name=name, value=own[name])
+            yield Problem(name, text, right={name: own[name]})
 
 
 def _not_due(request: ListRequest) -> Iterator[Problem]:
@@ -195,10 +199,20 @@ def _not_due(request: ListRequest) -> Iterator[Problem]:
         return
     earliest, latest = _due_by_words(request)
     name = "dueWithin" if "dueWithin" in request.values else "overdue"
-    means = f"due from {earliest} to {latest}" if earliest else f"due by {latest}"
+    means = localized("due by {latest}", latest=latest)
+    if earliest:
+        means = localized("due from {earliest} to {latest}", earliest=earliest, latest=latest)
     first, last = request.values.get(_DUE_FROM), request.values.get(_DUE_TO)
-    text = f"and {request.shown(name)} means {means}; {_ONE_OF_THEM}"
+    wrong = []
     if first is not None and latest is not None and first > latest:
-        yield Problem(_DUE_FROM, f"is {first}, {text}")
+        wrong.append((_DUE_FROM, first))
     if last is not None and earliest is not None and last < earliest:
-        yield Problem(_DUE_TO, f"is {last}, {text}")
+        wrong.append((_DUE_TO, last))
+    for end, day in wrong:
+        text = localized(
+            "is {day}, and {argument} means {means}; give one of them",
+            day=day,
+            argument=request.shown(name),
+            means=means,
+        )
+        yield Problem(end, text)

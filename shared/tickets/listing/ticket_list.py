@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from shared.localization import localized
 from shared.mcp_tools.inputs import TicketListInput
 from shared.tickets.acting_user import ToolCall, callers_user, unknown_user
 from shared.tickets.columns import DEFAULT_COLUMNS
@@ -31,7 +32,7 @@ class TicketList:
             UpstreamError: the API failed.
         """
         checked = await check(self._system.master, query.given(), call)
-        request = await self._request(checked.values, query.named, call)
+        request = await list_request(self._system, checked.values, query.named, call)
         shown = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         selection = selection_of(request, shown)
         page = await self._system.pages.page(selection)
@@ -54,23 +55,34 @@ class TicketList:
             notes=(*checked.notes, *page.notes, *apart, *row_notes(read)),
         )
 
-    async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
-        me = await callers_user(self._system.master, call) if values["mine"] else None
-        if values["mine"] and me is None:
-            raise unknown_user("mine", call, give="give personInChargeId an id from get_users")
-        statuses = (await self._system.master.lists())[STATUSES] if "statusId" in values else ()
-        return ListRequest(
-            values=values,
-            named=named,
-            statuses=statuses,
-            completed=completed_ids(statuses, self._system.completed),
-            today=(await self._system.calendar.time()).today,
-            me=me,
-        )
+
+async def list_request(
+    system: TicketSystem, values: Mapping[str, Any], named: Collection[str], call: ToolCall
+) -> ListRequest:
+    """Return what a list is asked for; `values` and `named` are those of `ListRequest`.
+
+    Raises:
+        InvalidInputError: `mine` needs the caller's user, which is not known.
+        UpstreamError: the API failed.
+    """
+    me = await callers_user(system.master, call) if values["mine"] else None
+    if values["mine"] and me is None:
+        raise unknown_user("mine", call, give=localized("give personInChargeId an id from get_users"))
+    statuses = (await system.master.lists())[STATUSES] if "statusId" in values else ()
+    return ListRequest(
+        values=values,
+        named=named,
+        statuses=statuses,
+        completed=completed_ids(statuses, system.completed),
+        today=(await system.calendar.time()).today,
+        me=me,
+    )
 
 
 def _left_in(rows: Sequence[TicketRow]) -> str | None:
     completed = sum(row.completed is True for row in rows)
     if not completed:
         return None
-    return f"{completed} of these {'is' if completed == 1 else 'are'} completed; open: true leaves them out."
+    if completed == 1:
+        return localized("1 of these is completed; open: true leaves them out.")
+    return localized("{count} of these are completed; open: true leaves them out.", count=completed)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared.errors import UpstreamUnavailableError
+from shared.localization import localized
 from shared.tickets.paging.cursor import Place
 from shared.tickets.paging.single_tickets import SingleTickets
 from shared.tickets.sorting import Row, id_key
@@ -41,7 +42,7 @@ class CompletionOrder:
         start = 0 if last is None else await self._leading(dated, lambda date: date > last)
         end = len(dated) if first is None else await self._leading(dated, lambda date: date >= first)
         if not all([await self.date(row) for row in (*dated[start : start + 1], *dated[end : end + 1])]):
-            raise MovedError(_MOVED)
+            raise MovedError(localized(_MOVED))
         return dated[start:end]
 
     async def position(self, place: Place, *, descends: bool) -> int:
@@ -89,7 +90,7 @@ class CompletionOrder:
         await self._tickets.facts(row["ticketId"] for row in page)
         dates = [await self.date(row) or "" for row in page]
         if dates != sorted(dates, reverse=descends) or not all(dates):
-            raise MovedError(_MOVED)
+            raise MovedError(localized(_MOVED))
         before, _ = await self._tie(dated, dates[0], descends=descends)
         _, after = await self._tie(dated, dates[-1], descends=descends)
         some = [

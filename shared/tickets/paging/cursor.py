@@ -11,16 +11,13 @@ from typing import Final, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.tickets.sorting import Row, id_key
 
 _LETTERS: Final = MappingProxyType({"receptionDateTime": "r", "scheduledCompletionDate": "s", "completionDate": "c"})
 _FORM: Final = re.compile(r"([rsc][ad]):((?:\d[^/]{0,99})?)/(.{1,300})", re.ASCII)
-NOT_A_CURSOR: Final = Problem(
-    "cursor", "must be nextCursor of the page before; leave it out for the first page", right={}
-)
-_OTHER_ORDER: Final = Problem(
-    "cursor", "belongs to a list in another order; keep sortBy and sortOrder, or begin without cursor", right={}
-)
+_NOT_A_CURSOR: Final = "must be nextCursor of the page before; leave it out for the first page"
+_OTHER_ORDER: Final = "belongs to a list in another order; keep sortBy and sortOrder, or begin without cursor"
 
 
 class Place(NamedTuple):
@@ -40,9 +37,9 @@ class Place(NamedTuple):
         """Return the place that a cursor names. Raises: InvalidInputError, also for a cursor of another order."""
         found = _FORM.fullmatch(cursor)
         if found is None:
-            raise InvalidInputError.of([NOT_A_CURSOR])
+            raise InvalidInputError.of([not_a_cursor()])
         if found[1] != _order(sort_by, descends=descends):
-            raise InvalidInputError.of([_OTHER_ORDER])
+            raise InvalidInputError.of([Problem("cursor", localized(_OTHER_ORDER), right={})])
         return cls(unquote(found[2]).replace("T", " "), unquote(found[3]))
 
     def cursor(self, sort_by: str, *, descends: bool) -> str:
@@ -57,6 +54,11 @@ class Place(NamedTuple):
         own = (self.date.replace("T", " "), id_key({"ticketId": self.ticket_id}))
         other = (str(date or "").replace("T", " "), id_key(row))
         return other < own if descends else other > own
+
+
+def not_a_cursor() -> Problem:
+    """Return the problem of a text that is no cursor."""
+    return Problem("cursor", localized(_NOT_A_CURSOR), right={})
 
 
 def order_of(cursor: str) -> tuple[str, bool] | None:

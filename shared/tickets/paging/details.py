@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from shared.api_client import APIClient
 from shared.errors import UpstreamError
+from shared.localization import localized
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.paging.single_tickets import DETAILS, UPDATED_AT, SingleTickets, in_time, moment_of
 from shared.tickets.sorting import Page, Row
@@ -24,7 +25,10 @@ async def with_details(api: APIClient, page: Page, fields: Sequence[str], at: Ti
             facts = await tickets.facts(ids if wanted != [UPDATED_AT] else ())
             changed = await tickets.changed(ids if UPDATED_AT in wanted else ())
     except (TimeoutError, UpstreamError):
-        missing = f"The tickets could not all be read in time, so these columns are empty: {', '.join(wanted)}."
+        missing = localized(
+            "The tickets could not all be read in time, so these columns are empty: {columns}.",
+            columns=localized(", ").join(wanted),
+        )
         return page._replace(notes=(*page.notes, missing))
     rows = [
         {**row, **facts.get(row["ticketId"], {}), UPDATED_AT: _updated_at(row, changed.get(row["ticketId"]), at)}

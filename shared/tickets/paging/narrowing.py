@@ -8,9 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from shared.errors import InvalidInputError, Problem
+from shared.localization import localized
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import CATEGORIES, STATUSES, ItemT
@@ -22,6 +24,10 @@ from shared.tickets.sorting import Row
 
 MOST_READ: Final = 100
 """Tickets that are read one by one for one filter."""
+_LEFT_OUT: Final = MappingProxyType({
+    "status": "Left out: {count:,} more tickets whose status is not in the master data.",
+    "category": "Left out: {count:,} more tickets whose category is not in the master data.",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +43,11 @@ class Narrowing:
         """What is filtered by here, in words."""
         wanted, several = self.filters, len(self.filters.status_ids) > 1
         named = {
-            "several statuses": several,
-            "category": wanted.category_id,
-            "date of reception": wanted.received_from or wanted.received_to,
-            "date of completion": wanted.completed_from or wanted.completed_to,
-            "date of change": wanted.updated_since,
+            localized("several statuses"): several,
+            localized("category"): wanted.category_id,
+            localized("date of reception"): wanted.received_from or wanted.received_to,
+            localized("date of completion"): wanted.completed_from or wanted.completed_to,
+            localized("date of change"): wanted.updated_since,
         }
         return tuple(name for name, is_given in named.items() if is_given)
 
@@ -73,7 +79,7 @@ class Narrowing:
                 if wanted.updated_since is not None:
                     rows = await self._changed_since(rows, wanted.updated_since, tickets)
         except TimeoutError:
-            raise _cannot("the tickets could not all be read in time", self.names) from None
+            raise _cannot(localized("the tickets could not all be read in time"), self.names) from None
         return rows, tuple(notes)
 
     async def ends_in(self, row: Row, tickets: SingleTickets, fetched_by: str) -> bool:
@@ -108,18 +114,20 @@ class Narrowing:
         facts = await tickets.facts(unclear[:MOST_READ])
         decided |= {one: facts[one].get(f"{what}Id") in wanted for one in unclear[:MOST_READ]}
         unread = len(unclear) - MOST_READ
-        notes = [f"Left out: {unread:,} more tickets whose {what} is not in the master data."] if unread > 0 else []
+        notes = [localized(_LEFT_OUT[what], count=unread)] if unread > 0 else []
         return [row for row in rows if decided[row["ticketId"]]], notes
 
     async def _changed_since(self, rows: Sequence[Row], since: str, tickets: SingleTickets) -> Sequence[Row]:
         moment = datetime.fromisoformat(since)
         early = {row["ticketId"] for row in rows if not self._is_since(row, moment)}
         if len(early) > MOST_READ:
-            raise _cannot(
-                "this ticket API shows changes only in the history of each ticket; at most "
-                f"{MOST_READ} can be read, and here it would be {len(early):,} or more",
-                ("date of change",),
+            reason = localized(
+                "this ticket API shows changes only in the history of each ticket; at most {most} can be read, and "
+                "here it would be {count:,} or more",
+                most=MOST_READ,
+                count=len(early),
             )
+            raise _cannot(reason, (localized("date of change"),))
         changed = await tickets.changed(early)
         return [
             row
@@ -147,10 +155,10 @@ def _decided(ids: Collection[str] | None, wanted: Sequence[str]) -> bool | None:
 
 
 def _cannot(reason: str, names: Sequence[str]) -> InvalidInputError:
-    return InvalidInputError.of([
-        Problem(
-            "",
-            f"This list cannot be filtered by {' and '.join(names)}: {reason}. Narrow it by person, account, one "
-            "status, due date or showCompleted=false",
-        )
-    ])  # fmt: skip
+    text = localized(
+        "This list cannot be filtered by {names}: {reason}. Narrow it by person, account, one status, due date or "
+        "showCompleted=false",
+        names=localized(" and ").join(names),
+        reason=reason,
+    )
+    return InvalidInputError.of([Problem("", text)])

@@ -22,7 +22,7 @@ AT_ONCE: Final = 16
 _IN_TICKET: Final[Mapping[str, str]] = MappingProxyType({
     "completionDate": "completion_date", "requestorId": "requestor_id", "accountId": "account_id",
     "categoryId": "category_id", "categoryDetailId": "category_detail_id", "personInChargeId": "person_in_charge_id",
-    "statusId": "status_id",
+    "statusId": "status_id", "requestChannelId": "request_channel_id", "requestChannelName": "request_channel_name",
 })  # fmt: skip
 UPDATED_AT: Final = "updatedAt"
 DETAILS: Final = frozenset({*_IN_TICKET, UPDATED_AT})

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from shared.api_client import APIClient
 from shared.errors import UpstreamUnavailableError
+from shared.localization import localized
 from shared.tickets.paging import window_notes
 from shared.tickets.paging.completion_order import CompletionOrder, MovedError
 from shared.tickets.paging.cursor import Place
@@ -30,7 +31,7 @@ _TOO_SLOW: Final = (
 )
 
 
-class _Found(NamedTuple):
+class FoundRows(NamedTuple):
     """The tickets that match, as far as a window shows."""
 
     rows: Sequence[Row]
@@ -41,6 +42,11 @@ class _Found(NamedTuple):
     """Whether more tickets match than `rows`, in the same order."""
     total: int | None
     notes: tuple[str, ...]
+
+    @property
+    def are_all(self) -> bool:
+        """Whether these are all tickets that match."""
+        return self.total is not None and not self.goes_on
 
     def order(self, sort_by: str) -> Order:
         """Return the order of the rows by one date."""
@@ -81,6 +87,24 @@ class WindowPages:
             self._windows.forget()
             return await self._page(selection, place, narrowing, terms, is_last=True)
 
+    async def whole(self, selection: TicketSelection, narrowing: Narrowing) -> FoundRows | None:
+        """Return the rows of all tickets that pass `narrowing`, as far as a window shows; None if there is no window.
+
+        Raises:
+            InvalidInputError: the filters cannot be computed here.
+            UpstreamError: the API failed.
+        """
+        try:
+            return await self._whole(selection, narrowing)
+        except MovedError:
+            self._windows.forget()
+            return await self._whole(selection, narrowing)
+
+    async def _whole(self, selection: TicketSelection, narrowing: Narrowing) -> FoundRows | None:
+        query = query_of(selection.filters, completed_id=self._completed) | {"sortBy": fetch_order(selection)}
+        window = await self._windows.window(query)
+        return None if window is None else await self._found(window, query, narrowing, None)
+
     async def _page(
         self,
         selection: TicketSelection,
@@ -100,7 +124,7 @@ class WindowPages:
             return page._replace(total=found.total, total_is_exact=False)
         return await _cut(found, selection, place, is_last=is_last)
 
-    async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> _Found:
+    async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> FoundRows:
         """Return the rows of a window that have all terms and pass all filters, and what the API itself finds."""
         rows: Sequence[Row] = window.rows
         notes, fetched_by = left_out_notes(window.left_out), str(query["sortBy"])
@@ -117,7 +141,7 @@ class WindowPages:
             notes = (*notes, window_notes.filtered_among(len(window.rows), fetched_by, names))
         is_computed = bool(names) or terms is not None
         total = None if may_lack and is_computed else len(rows)
-        return _Found(rows, fetched_by, window.tickets, may_lack and not is_computed, total, notes)
+        return FoundRows(rows, fetched_by, window.tickets, may_lack and not is_computed, total, notes)
 
     async def _searched(self, query: Query, pieces: Sequence[str]) -> tuple[Window | None, str]:
         """Return what the API finds for the first piece of which it shows all, else for the first, and the piece."""
@@ -139,9 +163,10 @@ class WindowPages:
         if names:
             raise window_notes.no_window(names)
         if terms is None:
-            return await self._own_page(selection, query, window_notes.NOT_SORTABLE)
+            return await self._own_page(selection, query, localized(window_notes.NOT_SORTABLE))
         phrase = terms.phrase
-        page = await self._own_page(selection, query | {"searchQuery": escaped(phrase)}, AS_ONE_PIECE)
+        query = query | {"searchQuery": escaped(phrase)}
+        page = await self._own_page(selection, query, localized(AS_ONE_PIECE))
         return literal_rows(page, phrase) if has_wildcard(phrase) else page
 
     async def _own_page(self, selection: TicketSelection, query: Query, note: str) -> Page:
@@ -152,7 +177,7 @@ class WindowPages:
         return Page(rows[:limit], len(rows) > limit, (note,))
 
 
-async def _cut(found: _Found, selection: TicketSelection, place: Place | None, *, is_last: bool) -> Page:
+async def _cut(found: FoundRows, selection: TicketSelection, place: Place | None, *, is_last: bool) -> Page:
     """Return one page of the rows that were found; if the last attempt cannot sort them, in the API's order.
 
     Raises:
@@ -175,8 +200,8 @@ async def _cut(found: _Found, selection: TicketSelection, place: Place | None, *
         if isinstance(error, MovedError) and not is_last:
             raise
         if place is not None:
-            raise UpstreamUnavailableError(_TOO_SLOW) from None
-        end, notes = start + selection.limit, (window_notes.API_ORDER,)
+            raise UpstreamUnavailableError(localized(_TOO_SLOW)) from None
+        end, notes = start + selection.limit, (localized(window_notes.API_ORDER),)
         rows = (found.rows if descends else found.rows[::-1])[start:end]
     return Page(
         rows,

@@ -15,6 +15,7 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError
+from shared.localization import localized
 from shared.lru import LRUCache
 from shared.tickets.features import TOTAL_ORDER, FeatureReader
 from shared.tickets.models import TicketRow, parse_many
@@ -118,7 +119,7 @@ class TicketWindows:
             rows = await self._pieces(query)
             if rows is not None:
                 return rows, len(rows) > WINDOW
-        raise InvalidInputError("The tickets change too fast to be fetched. Nothing was changed.")
+        raise InvalidInputError(localized("The tickets change too fast to be fetched. Nothing was changed."))
 
     async def _pieces(self, query: Query) -> list[Row] | None:
         """Return all tickets, each piece from the last row of the one before; None if that row has moved away."""

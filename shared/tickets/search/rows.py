@@ -7,6 +7,7 @@ window of rows that pages are cut from. Source: the observed behaviour of the ex
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.search.terms import SearchTerms, has_literally, has_wildcard, text_of
 from shared.tickets.sorting import Page, Row
@@ -59,14 +60,14 @@ def found_rows(
     ]
     notes = [_only_by_api(len(window.rows), piece, are_all=own is not None and not own.is_cut)] if window.is_cut else []
     if has_wildcard(piece) and own is not None and not _is_literal(window.rows, own, piece):
-        notes.append(_NOT_LITERAL)
+        notes.append(localized(_NOT_LITERAL))
     return found, tuple(notes)
 
 
 def literal_rows(page: Page, phrase: str) -> Page:
     """Return a page of the API's own search without rows that fit only if `%` and `_` stand for other characters."""
     rows: Sequence[Row] = [row for row in page.rows if has_literally(row, phrase)]
-    notes = (_NOT_LITERAL,) if len(rows) < len(page.rows) or not page.rows else ()
+    notes = (localized(_NOT_LITERAL),) if len(rows) < len(page.rows) or not page.rows else ()
     return Page(rows, page.has_more, (*page.notes, *notes))
 
 
@@ -78,8 +79,15 @@ def _is_literal(rows: Sequence[Row], own: WindowRows, piece: str) -> bool:
 
 
 def _only_by_api(held: int, piece: str, *, are_all: bool) -> str:
-    return (
-        f"Of more than {held:,} tickets, the first {held:,} were searched in summary, account, requestor, person in "
-        f"charge and ids; {'the' if are_all else 'not all'} others, only for “{one_line(piece)}” in summary, account "
-        "and requestor."
+    if are_all:
+        others = localized("the others, only for “{piece}” in summary, account and requestor.", piece=one_line(piece))
+    else:
+        others = localized(
+            "not all others, only for “{piece}” in summary, account and requestor.", piece=one_line(piece)
+        )
+    return localized(
+        "Of more than {held:,} tickets, the first {held:,} were searched in summary, account, requestor, person in "
+        "charge and ids; {others}",
+        held=held,
+        others=others,
     )

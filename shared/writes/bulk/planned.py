@@ -11,9 +11,9 @@ from shared.errors import InvalidInputError, NotFoundError, Problem, UpstreamFau
 from shared.localization import localized
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.models import HistoryEntry, MasterItem
-from shared.tickets.reading import read_before_write
+from shared.tickets.reading import TicketRead, read_before_write
 from shared.tickets.references import Checked
-from shared.tickets.ticket_ids import TicketRead, read_named
+from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.bulk.result import TicketState
 from shared.writes.bulk.wanted import Wanted

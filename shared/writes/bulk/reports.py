@@ -5,7 +5,8 @@ from typing import Final, NamedTuple
 
 from shared.localization import localized
 from shared.markdown import one_line
-from shared.tickets.results import MAX_CELL, FieldChange, cut, shortened
+from shared.tickets.parts import cut
+from shared.tickets.results import MAX_CELL, FieldChange, shortened
 from shared.writes.bulk.carrying_out import Ended, Run
 from shared.writes.bulk.planned import CheckedChanges, PlannedTicket
 from shared.writes.bulk.result import TicketState, TicketsUpdated

@@ -1,14 +1,13 @@
 """Ticket ids as people write them (T12): an exact id wins, a guess is never written to."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 import pytest
 
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError, NotFoundError
-from shared.tickets.models import Rows, Ticket
-from shared.tickets.ticket_ids import MAX_AROUND, TicketRead, read_named, within_limit
+from shared.tickets.models import HistoryEntry, Rows, Ticket
+from shared.tickets.ticket_ids import MAX_AROUND, Read, read_named, within_limit
 from tests.kills import kills
 from tests.shared.given import World
 
@@ -41,10 +40,10 @@ NUMBERS: Final = {
 }
 
 
-def reading(*ids: str) -> Callable[[APIClient, str], Awaitable[TicketRead]]:
+def reading(*ids: str) -> Read[Rows[HistoryEntry]]:
     """Return a reader of an API that has the tickets `ids`."""
 
-    async def read(_: APIClient, ticket_id: str) -> TicketRead:
+    async def read(_: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
         if ticket_id not in ids:
             raise NotFoundError(f"There is no ticket {ticket_id}.")
         return Ticket.model_validate({"id": ticket_id, "summary": f"Of {ticket_id}"}), Rows()

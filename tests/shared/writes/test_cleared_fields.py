@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.mcp_tools.arguments.choices import CLEARABLE
-from shared.tickets.results import MAX_COMMENT, MAX_TEXT
+from shared.tickets.results import MAX_ECHO, MAX_TEXT
 from tests.kills import kills
 from tests.shared.given import TICKET, World, text_of, world
 
@@ -221,7 +221,7 @@ async def test_a_replaced_long_text_is_told_by_its_lengths(here: World, old: int
     assert (result.structured_content or {})["changed"] == [
         {"field": "remarks", "length": f"{old:,} → {new:,} characters"}
     ]
-    assert f"- remarks: {old:,} → {new:,} characters" in text_of(result)
+    assert f"- Remarks: {old:,} → {new:,} characters" in text_of(result)
 
 
 async def test_long_texts_of_one_length_are_compared_whole(here: World) -> None:
@@ -238,6 +238,6 @@ async def test_a_long_comment_is_stored_whole_though_shown_cut(here: World) -> N
 
     added = await here.done("add_ticket_history", ticketId="TCK-0001", userId="user1", comment=comment)
 
-    assert len(added["entry"]["comment"]) < MAX_COMMENT + 100
+    assert len(added["entry"]["comment"]) < MAX_ECHO + 100
     history = await here.api.get("/tickets/TCK-0001/history")
     assert history[0]["comment"].strip() == comment.strip()

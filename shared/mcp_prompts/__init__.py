@@ -1,0 +1,1 @@
+"""Prompts: what a person picks from a menu, so that an assistant calls the right tools in the right order."""

@@ -1,0 +1,1 @@
+"""What changed in tickets since a moment: from the ticket API's list of changes, or from histories."""

@@ -1,0 +1,1 @@
+"""Reports: tickets counted by group, by the ticket API or here."""
