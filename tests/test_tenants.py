@@ -277,8 +277,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         for name, tool in REFERENCES.items()
     }
     marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
-    change = {name: value for name, value in ids.items() if name not in {"userId", "updatedById"}}
-    change["comment"] = "A comment"
+    change = {name: ids[name] for name in ("personInChargeId", "accountId", "statusId")} | {"comment": "A comment"}
     several: dict[str, Any] = {
         "ticketIds": [row["ticketId"] for row in marked],
         "change": change,
@@ -314,6 +313,8 @@ async def values_of(client: Client) -> dict[str, Any]:
         "role": "support",
         "query": "only",
         "fields": list(TICKET_COLUMNS),
+        "before": "1",
+        "part": 1,
         "visibility": "public",
         "ifUnchangedSince": "0",
         **several,
@@ -324,7 +325,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         "since": "2020-01-01",
         "until": "2099-01-01",
         **EXCLUSIVE,
-        "where": {"searchQuery": MARKS["a"]},
+        "where": {"searchQuery": "summary"},
         "changes": [change | {"ticketId": marked[0]["ticketId"]}],
         "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from mcp_types import CallToolResult
 
-from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.render.labels import LABELS
 from shared.mcp_tools.schema import schema_of
 from shared.tickets.columns import TICKET_COLUMNS
@@ -39,13 +39,21 @@ HISTORY: Final = [
 ]
 SEVERAL: Final = {"ticketIds": [f"TCK-00{number}" for number in range(10, 17)], "updatedById": "user2"}
 PAGE: Final = {"entries": HISTORY, "total": 5, "nextCursor": "h1"}
+
+
+def _needs_more(spec: ToolSpec) -> bool:
+    return bool(schema_of(spec.input_model).get("required")) or spec.name == "find_similar_tickets"
+
+
 CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
-    *((spec.name, {}) for spec in TOOLS if spec.read_only and not schema_of(spec.input_model).get("required")),
+    *((spec.name, {}) for spec in TOOLS if spec.read_only and not _needs_more(spec)),
     ("get_ticket_list", {"limit": 1}),
     ("get_ticket_list", {"limit": 3, "offset": 4, "fields": list(TICKET_COLUMNS), "accountId": "acc1"}),
     ("get_users", {"limit": 2, "offset": 1}),
     ("get_ticket_detail", {"ticketId": "TCK-0001"}),
     ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("find_similar_tickets", {"ticketId": "TCK-0011"}),
+    ("find_similar_tickets", {"text": "Single sign-on, search, import, invoice | contract", "limit": 5}),
     ("get_ticket_report", {"groupBy": "account,status", "from": "2026-01-01"}),
     ("get_ticket_changes", {"since": "-40d", "until": "yesterday"}),
     ("get_ticket_changes", {"since": "-60d", "ticketId": "TCK-0030"}),
@@ -80,7 +88,7 @@ OURS: Final = words(
     "account status description remarks attachments history before shows older ones days left due parent name e mail "
     "role summary cursor pages by offset may repeat or miss tickets while others come in oldest open average age days "
     "since changes in from time preview nothing was written of would change to do exactly this repeat call with "
-    "confirm various comment each"
+    "confirm various comment each most similar"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 

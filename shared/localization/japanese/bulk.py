@@ -72,6 +72,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "このチケット API にはコメントの公開範囲がありません。このコメントを誰が読めるかは、ここではわかりません。",
     "this ticket API cannot mark a comment as public; leave visibility out":
         "このチケット API では、コメントを公開にできません。visibility を外してください",
+    "(public)": "(公開)",
     "The comment was stored, but as public.": "コメントは保存されましたが、公開になっています。",
     "The comment was stored, but not as public.": "コメントは保存されましたが、公開になっていません。",
     # what has changed since

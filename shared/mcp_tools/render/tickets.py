@@ -155,7 +155,8 @@ def history_entry(entry: HistoryEntry, people: People) -> str:
     changed = [
         (one.field_name, change(one.field_name, one.old_value, one.new_value)) for one in entry.changed_fields or ()
     ]
-    head = " ".join(filter(None, (f"#{inline(entry.id)}", text(entry.timestamp), who)))
+    mark = localized("(public)") if entry.visibility else None
+    head = " ".join(filter(None, (f"#{inline(entry.id)}", text(entry.timestamp), who, mark)))
     brief = beside(head, *(said for field, said in changed if field in _BRIEF))
     typed = [f"\n  - {said}" for field, said in changed if field not in _BRIEF]
     comment = f"\n{quote(entry.comment)}" if entry.comment and entry.comment.strip() else ""
