@@ -16,7 +16,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Comment to each:": "各チケットに付けるコメント:",
     "The comment was added.": "コメントも追加しました。",
     "(various)": "(チケットごとに異なる)",
-    "(empty)": "(空)",
     "was {old}": "現在: {old}",
     "only the comment": "コメントのみ",
     "comment: {comment}": "コメント: {comment}",
@@ -40,12 +39,14 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "新しいプレビューを示します。",
     "Nothing was changed: since the preview there were other changes. {said}":
         "何も変更していません。プレビューの後に、ほかの変更がありました。{said}",
-    "An equal call is running. Nothing was changed by this one; repeat it in a moment to see what the first did.":
-        "同じ呼び出しが実行中です。今回の呼び出しでは何も変更していません。少し待ってから繰り返すと、先の呼び出しの結果がわかります。",
     "Reading {count} tickets took longer than {seconds:g} s. Nothing was changed; give fewer tickets.":
         "{count} 件のチケットの読み込みが {seconds:g} 秒で終わりませんでした。何も変更していません。"
         "件数を減らしてください。",
     # arguments
+    "must be a list of ids, for example TCK-0001": "ID のリストで指定してください (例: TCK-0001)",
+    "must be an object with fields and their values": "項目とその値を持つオブジェクトで指定してください",
+    "must be more than 0 and at most {most} hours, for example 0.5":
+        "0 より大きく {most} 以下の時間数で指定してください (例: 0.5)",
     "Give one of ticketIds, where and changes, for example ticketIds with change":
         "ticketIds、where、changes のいずれか 1 つを指定してください (例: ticketIds と change)",
     "Give change or changes, not both": "change と changes は、どちらか一方だけを指定してください",

@@ -285,7 +285,9 @@ def more_hours(value: object, info: ValidationInfo) -> float:
     """Return hours to add: as `hours`, and not zero."""
     found = hours(value, info)
     if not found:
-        raise WrongValueError(f"must be more than 0 and at most {MAX_HOURS} hours, for example 0.5")
+        raise WrongValueError(
+            localized("must be more than 0 and at most {most} hours, for example 0.5", most=MAX_HOURS)
+        )
     return found
 
 

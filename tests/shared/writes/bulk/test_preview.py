@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.localization import in_language
+from shared.identity import Principal
 from shared.writes.bulk import planned
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.kills import kills
@@ -199,7 +199,8 @@ async def test_an_api_that_is_down_or_slow_is_an_error(existing: World, monkeypa
 
 
 async def test_a_preview_speaks_japanese(reference: World) -> None:
-    with in_language("ja"):
-        text = text_of(await reference.call("update_tickets", **AS_USER | TO_ONE))
+    reference.principal, reference.headers = Principal("shared"), {"accept-language": "ja"}
+
+    text = text_of(await reference.call("update_tickets", **AS_USER | TO_ONE))
 
     assert text.startswith("プレビューです。まだ何も書き込んでいません。7 件のうち 7 件が変更されます。")
