@@ -1,6 +1,7 @@
-"""Play the tasks, print what the model would read, and write docs/tools.md: `python -m tests.tasks`.
+"""Play the tasks, print what they take, and write docs/tools.md: `python -m tests.tasks`.
 
-`python -m tests.tasks plate triage` plays only some, and writes nothing. It runs on the Python of the tests.
+`python -m tests.tasks plate triage` plays only some, prints what a model would read, and writes nothing.
+It runs on the Python of the tests.
 """
 
 import asyncio
@@ -28,9 +29,10 @@ def main(names: list[str]) -> int:
                 print(*one.texts, sep="\n--\n")
             for text in one.wrong:
                 print("WRONG", text)
-    if not names:
+    is_done = not any(one.wrong for run in runs.values() for one, _ in run)
+    if is_done and not names:
         write(table(runs))
-    return int(any(one.wrong for run in runs.values() for one, _ in run))
+    return int(not is_done)
 
 
 if __name__ == "__main__":

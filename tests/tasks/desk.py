@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ticket_api
@@ -26,6 +27,7 @@ from tests.ticket_api.bulk import fill_tickets
 from tests.transport.serving import serve
 
 MANY: Final = 2_000
+_BETWEEN: Final = JSONResponse({"error": "Between two tasks."}, 503)
 _KEY: Final = {"x-api-key": API_KEY}
 _SPREAD: Final = """UPDATE tickets SET
     reception_date_time = strftime('%Y-%m-%d %H:%M:%S.000000', '2026-11-28 09:00:00', '-' || (number % 120) || ' days'),
@@ -51,8 +53,7 @@ class Desk:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the API of the present task answer."""
-        assert self._app is not None
-        await self._app(scope, receive, send)
+        await (self._app or _BETWEEN)(scope, receive, send)
 
     @asynccontextmanager
     async def with_tickets_of(self, task: Task) -> AsyncGenerator[None]:
