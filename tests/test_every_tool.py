@@ -28,6 +28,11 @@ NEW_TICKET: Final = TICKET | {
     "scheduledCompletionDate": "2026-12-01",
     "actualEffortHours": 1.5,
 }
+SEVERAL: Final = {
+    "ticketIds": ["TCK-0002", "TCK-0003", "TCK-none"],
+    "change": {"personInChargeId": "user1", "comment": "Mine."},
+    "updatedById": "user2",
+}
 CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_users", {}),
     ("get_users", {"role": "support"}),
@@ -47,6 +52,8 @@ CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_ticket_report", {"groupBy": "person,status", "from": "2026-01-01"}),
     ("get_ticket_changes", {"since": "-2d"}),
     ("get_ticket_changes", {"since": "-2d", "ticketId": "$ticketId"}),
+    ("update_tickets", SEVERAL),
+    ("update_tickets", SEVERAL | {"confirm": "$confirm"}),
 )
 MISTAKES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_ticket_detail", {}),
@@ -114,12 +121,12 @@ async def call_everything(client: Client) -> Said:
     listed = {tool.name for tool in (await client.list_tools()).tools}
     assert {tool for tool, _ in CALLS} == listed, "a tool is not called"
     said: Said = []
-    ticket_id = ""
+    of_before = {"$ticketId": "", "$confirm": ""}
     for tool, given in (*CALLS, *MISTAKES):
-        arguments = {name: ticket_id if value == "$ticketId" else value for name, value in given.items()}
+        arguments = {name: of_before.get(str(value), value) for name, value in given.items()}
         result = await client.call_tool(tool, arguments)
         structured = result.structured_content or {}
-        ticket_id = structured.get("ticketId", ticket_id)
+        of_before |= {f"${name}": structured[name] for name in ("ticketId", "confirm") if name in structured}
         assert result.is_error is ((tool, given) in MISTAKES), f"{tool}: {result.content}"
         assert structured, tool
         said.append((tool, timeless([one.model_dump(mode="json") for one in result.content]), timeless(structured)))

@@ -25,6 +25,19 @@ CALLS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "a search": ("get_ticket_list", {"searchQuery": "存在しない言葉"}),
     "a list of people": ("get_users", {"query": "存在しない人"}),
     "a ticket": ("get_ticket_detail", {"ticketId": "TCK-0003"}),
+    "a report": ("get_ticket_report", {"groupBy": "account,status", "from": "2026-01-01"}),
+    "changes": ("get_ticket_changes", {"since": "-300d", "until": "today"}),
+    "changes of a ticket": ("get_ticket_changes", {"since": "-300d", "ticketId": "TCK-0003"}),
+    "similar tickets": ("find_similar_tickets", {"ticketId": "TCK-0003"}),
+    "nothing similar": ("find_similar_tickets", {"text": "存在しない言葉"}),
+    "a preview": (
+        "update_tickets",
+        {"ticketIds": "TCK-0003,TCK-0005", "change": {"remarks": "済"}, "updatedById": "user1"},
+    ),
+    "a wrong token": (
+        "update_tickets",
+        {"ticketIds": "TCK-0003", "change": {"remarks": "済"}, "updatedById": "user1", "confirm": "x"},
+    ),
     "a ticket that does not exist": ("get_ticket_detail", {"ticketId": "TCK-9999"}),
     "missing arguments": ("create_ticket", {"summary": "件名"}),
     "arguments that exclude each other": ("get_ticket_list", {"open": True, "completedFrom": "2026-13-01"}),
@@ -81,6 +94,8 @@ async def test_every_sentence_over_stdio_is_in_the_language_that_is_set(tmp_path
         assert not ENGLISH.search(without_code(structured["notes"][0]))
 
         await check_all(ask)
+        prompt = (await ask("prompts/get", {"name": "triage", "arguments": {}}))["result"]
+        assert JAPANESE.search(str(prompt))
 
 
 @kills("shared/server.py", "self._language or _preferred(ctx.request)", 'self._language or "en"')

@@ -264,7 +264,8 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 EXCLUSIVE: Final[Mapping[str, Any]] = MappingProxyType({
     "mine": True, "open": True, "overdue": True, "dueWithin": 3650, "completedFrom": "2020-01-01",
-    "completedTo": "2099-01-01", "cursor": "", "text": "summary and description",
+    "completedTo": "2099-01-01", "cursor": "", "addEffortHours": 1.5, "where": None, "changes": None,
+    "text": "summary and description",
 })  # fmt: skip
 """Arguments that exclude others."""
 
@@ -277,6 +278,12 @@ async def values_of(client: Client) -> dict[str, Any]:
     }
     marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
     entries = (await done(client, "get_ticket_detail", {"ticketId": "TCK-0001"}))["history"]
+    change = {name: ids[name] for name in ("personInChargeId", "accountId", "statusId")} | {"comment": "A comment"}
+    several: dict[str, Any] = {
+        "ticketIds": [row["ticketId"] for row in marked],
+        "change": change,
+        "updatedById": "user1",
+    }
     return {
         "before": entries[0]["id"] if entries else "1",
         "part": 1,
@@ -309,12 +316,18 @@ async def values_of(client: Client) -> dict[str, Any]:
         "role": "support",
         "query": "only",
         "fields": list(TICKET_COLUMNS),
+        "visibility": "public",
+        "ifUnchangedSince": "0",
+        **several,
+        "confirm": (await done(client, "update_tickets", several))["confirm"],
         "groupBy": "account,person",
         "from": "2020-01-01",
         "to": "2099-01-01",
         "since": "2020-01-01",
         "until": "2099-01-01",
         **EXCLUSIVE,
+        "where": {"searchQuery": "summary"},
+        "changes": [change | {"ticketId": marked[0]["ticketId"]}],
         "cursor": f"rd:2099-01-01T00:00/{marked[0]['ticketId']}",
     }
 
@@ -330,6 +343,8 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         alone = (references | EXCLUSIVE.keys()) & schema["properties"].keys()
         more = [needed | {name: values[name]} for name in sorted(alone - needed.keys())]
         unowned = everything | dict.fromkeys(references, "absent")
+        if spec.name == "update_tickets":
+            more += [{"where": values["where"], "change": values["change"]}, {"changes": values["changes"]}]
         made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 

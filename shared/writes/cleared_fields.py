@@ -37,5 +37,7 @@ def emptied(ticket: Ticket, names: tuple[str, ...], *, can_clear: bool) -> Empti
         return Emptied({"clear": full} if full else {}, dict.fromkeys(full))
     texts = [name for name in full if name in EMPTY_TEXTS]
     rest = [name for name in full if name not in EMPTY_TEXTS]
-    note = localized("{names}: not cleared, because this ticket API cannot clear this.", names=", ".join(rest))
+    note = localized(
+        "{names}: not cleared, because this ticket API cannot clear this.", names=localized(", ").join(rest)
+    )
     return Emptied(dict.fromkeys(texts, ""), dict.fromkeys(texts), (note,) if rest else ())

@@ -23,7 +23,7 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 def newest_id(history: Sequence[HistoryEntry]) -> str:
-    """Return the id of the newest entry, `NO_ENTRY` if there is none."""
+    """Return the id of the newest entry, `NO_ENTRY` for an empty history."""
     return chronological(history)[-1].id if history else NO_ENTRY
 
 
@@ -64,18 +64,18 @@ def changed_error(ticket_id: str, new: Sequence[HistoryEntry]) -> TicketChangedE
         ticket=one_line(ticket_id),
         said=what_changed(new),
     )
-    newest = localized("The newest history entry is {newest}.", newest=new[-1].id) if new else ""
-    return TicketChangedError(f"{said} {newest}".rstrip())
+    newest = [localized("The newest history entry is {newest}.", newest=new[-1].id)] if new else []
+    return TicketChangedError(localized(" ").join([said, *newest]))
 
 
 def what_changed(new: Sequence[HistoryEntry]) -> str:
-    """Return sentences on the first of the entries `new`; empty: they could not be read."""
+    """Return sentences on the newest of the entries `new`; empty: they could not be read."""
     if not new:
-        return localized("By whom could not be read.")
-    said = [sentence for entry in new[:MAX_SAID] for sentence in done_meanwhile(entry) or [_empty(entry)]]
+        return localized("Who did this could not be read.")
+    said = [sentence for entry in new[-MAX_SAID:] for sentence in done_meanwhile(entry) or [_empty(entry)]]
     if len(new) > MAX_SAID:
-        said.append(localized("There are {count} more entries.", count=len(new) - MAX_SAID))
-    return " ".join(said)
+        said.append(localized("Before that there are {count} more entries.", count=len(new) - MAX_SAID))
+    return localized(" ").join(said)
 
 
 def only_checked_before() -> str:

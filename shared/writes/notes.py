@@ -48,7 +48,8 @@ def not_verified(ticket: Ticket, wanted: Iterable[str]) -> tuple[str, ...]:
     if not names:
         return ()
     note = localized(
-        "{names}: could not be read back, so it is not known whether this was stored as given.", names=", ".join(names)
+        "{names}: could not be read back, so it is not known whether this was stored as given.",
+        names=localized(", ").join(names),
     )
     return (note,)
 

@@ -182,23 +182,16 @@ class Repeats:
 
     @asynccontextmanager
     async def alone(self, write: Write) -> AsyncGenerator[Callable[[], Awaitable[object]]]:
-        """Keep equal writes out while this block runs; nothing is remembered of it afterwards.
+        """Let equal writes wait while this block runs; nothing is remembered of it afterwards.
 
         Yields:
             what the block calls at least every `LEASE_S`: the claim of an instance that is gone ends after that.
 
         Raises:
-            StillRunningError: an equal one is running.
+            StillRunningError: an equal one did not end in time.
         """
         token = secrets.token_hex(8)
-        earlier = await self._writes.claim(write, token)
-        if earlier is not None and earlier.state is State.RUNNING:
-            raise StillRunningError(
-                localized(
-                    "An equal call is running. Nothing was changed by this one; repeat it in a moment to see what the "
-                    "first did."
-                )
-            )
+        await self._first(write, token)
         try:
             yield partial(self._writes.claim, write, token)
         finally:

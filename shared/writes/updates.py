@@ -19,7 +19,7 @@ from shared.tickets.unreadable import unreadable_note
 from shared.writes.comment_visibility import marked_otherwise
 from shared.writes.expected import changed_error
 from shared.writes.outcome import read_back, unclear, write_error
-from shared.writes.verification import Evidence, SentWrite, author, examine, holds_value
+from shared.writes.verification import Evidence, Increment, SentWrite, author, examine, holds_value
 
 READINGS: Final = 3
 """How many times a ticket that contradicts its history is read."""
@@ -177,8 +177,13 @@ async def _changed_meanwhile(api: APIClient, update: Update) -> TicketChangedErr
     return changed_error(before.id, new)
 
 
-def _missing(after: Ticket, sent: SentWrite) -> list[str]:
-    return [name for name, value in sent.values.items() if not holds_value(after, name, value)]
+def _missing(after: Ticket, sent: SentWrite, found: Evidence) -> list[str]:
+    """Return the fields that were sent and are not there; a sum that others have changed proves no addition."""
+    return [
+        name
+        for name, value in sent.values.items()
+        if not holds_value(after, name, value) or (isinstance(value, Increment) and name in found.touched)
+    ]
 
 
 def _unreadable(after: Ticket, own: HistoryEntry) -> Iterator[str]:
@@ -214,7 +219,7 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
     acknowledged = str(doubt or localized("The ticket API acknowledged this."))
     if what := _not_readable(after, sent, found):
         raise unclear(before.id, what, acknowledged)
-    missing = _missing(after, sent)
+    missing = _missing(after, sent, found)
     lost = [_is(after, name) for name in missing]
     if found.comment_alone:
         raise OutcomeUnknownError(

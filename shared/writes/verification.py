@@ -63,7 +63,7 @@ class SentWrite:
         return same(value, given) or (name in self.names and same(value, self.names[name]))
 
     def was_set_by(self, change: ChangedField) -> bool:
-        """Whether a change in another entry set the value that this write sent; hours that are added are none."""
+        """Whether a change in another entry set the value that this write sent; of added hours that is never known."""
         return self.wrote(change) and not isinstance(self.values[change.field_name], Increment)
 
     def fits(self, entry: HistoryEntry) -> bool:

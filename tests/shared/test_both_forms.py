@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from mcp_types import CallToolResult
 
-from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.render.labels import LABELS
 from shared.mcp_tools.schema import schema_of
 from shared.tickets.columns import TICKET_COLUMNS
@@ -37,9 +37,16 @@ HISTORY: Final = [
     {"id": "h2", "timestamp": "2026-11-22T09:00:00Z", "userId": "user4", "userName": "Hana", "changedFields": [CHANGE]},
     {"id": "h1", "timestamp": "2026-11-21T09:00:00Z", "userId": "user2", "comment": "Looking | into it.\nLater."},
 ]
+SEVERAL: Final = {"ticketIds": [f"TCK-00{number}" for number in range(10, 17)], "updatedById": "user2"}
 PAGE: Final = {"entries": HISTORY, "total": 5, "nextCursor": "h1"}
+
+
+def _needs_more(spec: ToolSpec) -> bool:
+    return bool(schema_of(spec.input_model).get("required")) or spec.name == "find_similar_tickets"
+
+
 CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
-    *((spec.name, {}) for spec in TOOLS if spec.read_only and not schema_of(spec.input_model).get("required")),
+    *((spec.name, {}) for spec in TOOLS if spec.read_only and not _needs_more(spec)),
     ("get_ticket_list", {"limit": 1}),
     ("get_ticket_list", {"limit": 3, "offset": 4, "fields": list(TICKET_COLUMNS), "accountId": "acc1"}),
     ("get_users", {"limit": 2, "offset": 1}),
@@ -54,6 +61,8 @@ CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
     ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user3", "summary": "Screen | dark"}),
     ("add_ticket_history", {"ticketId": "TCK-0002", "userId": "user3", "comment": "A | pipe\nand a line."}),
+    ("update_tickets", SEVERAL | {"change": {"statusId": "stat4", "comment": "All | done."}}),
+    ("update_tickets", SEVERAL | {"change": {"actualEffortHours": 2}, "confirm": "0"}),
 )
 LIST_RATIO: Final = 1.25
 OBJECT_RATIO: Final = 1.5
@@ -78,7 +87,8 @@ OURS: Final = words(
     "response category detail details channel external id in charge completed effort h defect received requestor "
     "account status description remarks attachments history before shows older ones days left due parent name e mail "
     "role summary cursor pages by offset may repeat or miss tickets while others come in oldest open average age days "
-    "since changes in from time most similar"
+    "since changes in from time preview nothing was written of would change to do exactly this repeat call with "
+    "confirm various comment each most similar"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 
@@ -146,7 +156,10 @@ async def test_json_costs_little_more_than_the_text(here: World) -> None:
     for tool, result in await every_result(here):
         structured = result.structured_content or {}
         ratio = tokens(encode(structured).decode()) / tokens(text_of(result))
-        assert ratio <= (LIST_RATIO if "rows" in structured else OBJECT_RATIO), (tool, ratio)
+        assert ratio <= (LIST_RATIO if tool.startswith("get_") and "rows" in structured else OBJECT_RATIO), (
+            tool,
+            ratio,
+        )
         ratios[tool] = round(ratio, 2)
     print(f"tokens of structuredContent in proportion to the text, estimated: {ratios}")
 

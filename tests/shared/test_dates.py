@@ -39,6 +39,7 @@ CALLS: Final[dict[str, dict[str, Any]]] = {
     "create_ticket": TICKET,
     "update_ticket": {"ticketId": "TCK-0001", "updatedById": "user2", "comment": "Hello"},
     "add_ticket_history": {"ticketId": "TCK-0001", "userId": "user2", "comment": "Hello"},
+    "update_tickets": {"ticketIds": ["TCK-0001"], "updatedById": "user2", "change": {"comment": "Hello"}},
 }
 
 

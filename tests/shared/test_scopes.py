@@ -176,5 +176,5 @@ async def test_prompts_and_templates_are_listed_to_who_may_read(
     assert resources, "the overview names no ticket"
 
 
-def test_the_tools_that_write_are_three() -> None:
-    assert {spec.name for spec in WRITES} == {"create_ticket", "update_ticket", "add_ticket_history"}
+def test_the_tools_that_write_are_known() -> None:
+    assert {spec.name for spec in WRITES} == {"create_ticket", "update_ticket", "add_ticket_history", "update_tickets"}

@@ -179,8 +179,4 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     ),
     "must be one group or two": "1つか2つの項目を指定してください",
     "limit: at most {most} similar tickets are shown.": "limit: 似たチケットは{most}件まで表示します。",
-    "text and ticketId exclude each other; give one of them": (
-        "text と ticketId は同時に指定できません。どちらか一方を指定してください"
-    ),
-    "give text or ticketId": "text または ticketId を指定してください",
 })  # fmt: skip

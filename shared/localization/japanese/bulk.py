@@ -39,9 +39,6 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "新しいプレビューを示します。",
     "Nothing was changed: since the preview there were other changes. {said}":
         "何も変更されていません。プレビューの後に、ほかの変更がありました。{said}",
-    "An equal call is running. Nothing was changed by this one; repeat it in a moment to see what the first did.":
-        "同じ呼び出しが実行中です。今回の呼び出しでは何も変更されていません。少し待ってから繰り返すと、先の呼び出しの"
-        "結果がわかります。",
     "Reading {count} tickets took longer than {seconds:g} s. Nothing was changed; give fewer tickets.":
         "{count}件のチケットの読み込みが{seconds:g}秒で終わりませんでした。何も変更されていません。"
         "件数を減らしてください。",
@@ -80,10 +77,10 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "This ticket API cannot compare as it writes: that nothing had changed was checked just before the write.":
         "このチケット API は書き込みと同時に照合できないため、変更がないことを書き込みの直前に確認しました。",
     "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still right.":
-        "チケット {ticket} は変更されています。{said} 今回の呼び出しでは何も変更されていません。"
+        "チケット {ticket} は変更されています。{said}今回の呼び出しでは何も変更されていません。"
         "内容が今も適切な場合に限り、繰り返してください。",
     "The newest history entry is {newest}.": "最新の履歴項目は {newest} です。",
-    "By whom could not be read.": "誰が変更したかは読み取れませんでした。",
-    "There are {count} more entries.": "ほかに{count}件の項目があります。",
+    "Who did this could not be read.": "誰が変更したかは読み取れませんでした。",
+    "Before that there are {count} more entries.": "それ以前にも{count}件の項目があります。",
     "Meanwhile {who} added an entry without changes.": "その間に {who} が変更のない項目を追加しました。",
 })  # fmt: skip

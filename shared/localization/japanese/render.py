@@ -8,8 +8,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     # columns and fields
     "Ticket": "チケット",
     "Summary": "件名",
-    "Status": "ステータス",
-    "In charge": "担当者",
+    "Status": "状態",
+    "In charge": "担当",
     "Due": "期限",
     "Days left": "残り日数",
     "Received": "受付",

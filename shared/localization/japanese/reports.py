@@ -14,7 +14,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "completed {number}.": "完了{number}件。",
     "received {received}, completed {completed}.": "受付{received}件、完了{completed}件。",
     "Not known of {period}: {columns}. It begins before the {number} tickets that this ticket API returns at once.": (
-        "{period}の{columns}は不明です。このチケットAPIが一度に返す{number}件より前に始まるためです。"
+        "{period}の{columns}は不明です。このチケット API が一度に返す{number}件より前に始まるためです。"
     ),
     "Week from": "週の初日",
     "Count": "件数",

@@ -30,10 +30,10 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "The ticket API did not say which ticket it created; {ticket_id} holds the given values.": (
         "チケット API は、どのチケットを作成したかを示しませんでした。{ticket_id} が指定した値を持っています。"
     ),
-    "Already created {ago} as {subject}": "{ago}に {subject} として作成済みです",
-    "Already added {ago} to {ticket_id}": "{ago}に {ticket_id} に追加済みです",
-    "makes another": "作成する",
-    "adds another": "追加する",
+    "Already created {ago} as {subject}": "{ago}に {subject} を作成済み",
+    "Already added {ago} to {ticket_id}": "{ago}に {ticket_id} に追加済み",
+    "makes another": "作成します",
+    "adds another": "追加します",
     "{time} ago": "{time}前",
     "{n:.0f} s": "{n:.0f}秒",
     "{n:.0f} min": "{n:.0f}分",
@@ -41,12 +41,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     ", as far as can be seen: that call ended without a response, and this is what was found of it": (
         "(その呼び出しは応答なしで終了したため、確認できた範囲での内容です)"
     ),
-    "{said}; allowDuplicate: true {another}.": (
-        "{said}。もう一度{another}には、allowDuplicate: true を指定してください。"
-    ),
+    "{said}; allowDuplicate: true {another}.": "{said}。allowDuplicate: true で再度{another}。",
     "{said}, with this idempotencyKey; another key and allowDuplicate: true {another}.": (
-        "{said}(同じ idempotencyKey による)。もう一度{another}には、別のキーと allowDuplicate: true を指定してくだ"
-        "さい。"
+        "{said}(同じ idempotencyKey)。別のキーと allowDuplicate: true で再度{another}。"
     ),
     "{said} It is no longer in the history. Nothing was changed by this call.": (
         "{said}現在は履歴にありません。この呼び出しでは何も変更されていません。"
@@ -61,12 +58,9 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Not as given, perhaps changed since this key was first used: {lost}.": (
         "指定と異なる値(このキーを最初に使用した後の変更による可能性があります): {lost}。"
     ),
-    "The ticket system does not record the author of a new ticket.": (
-        "チケットシステムは、新しいチケットの作成者を記録しません。"
-    ),
+    "The ticket system does not record the author of a new ticket.": "作成者はチケットシステムに記録されません。",
     "The ticket system does not record the author of a new ticket; the audit log of this server names {principal}.": (
-        "チケットシステムは、新しいチケットの作成者を記録しません。このサーバーの監査ログには {principal} と記録さ"
-        "れます。"
+        "作成者はチケットシステムに記録されません。このサーバーの監査ログには {principal} と記録されます。"
     ),
     "{names}: could not be read back, so it is not known whether this was stored as given.": (
         "{names}: 読み出せなかったため、指定どおりに保存されたかどうかは不明です。"

@@ -1,7 +1,6 @@
 """Lists and objects in the arguments of a call: as such, as JSON text, or as the only item without its list."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +15,8 @@ from shared.mcp_tools.arguments.values import WrongValueError, bare
 ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
+_NAMES: Final = "must be a list of names, for example remarks"
+_TICKET_IDS: Final = "must be a list of ids, for example TCK-0001"
 _OBJECT: Final = "must be an object with fields and their values"
 _FILE: Final = ("fileName", "fileUrl")
 _FILE_OBJECT: Final = "must be an object with fileName and fileUrl"
@@ -51,18 +52,18 @@ def _objects(value: object, info: ValidationInfo) -> object:
     return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, expected), list, expected)
 
 
-def _names() -> str:
-    return localized("must be a list of names, for example remarks")
+def _words(value: object, info: ValidationInfo) -> object:
+    return _between_commas(value, info, localized(_NAMES))
 
 
-def _ids() -> str:
-    return localized("must be a list of ids, for example TCK-0001")
+def _ids(value: object, info: ValidationInfo) -> object:
+    return _between_commas(value, info, localized(_TICKET_IDS))
 
 
-def _words(value: object, info: ValidationInfo, expected: Callable[[], str] = _names) -> object:
+def _between_commas(value: object, info: ValidationInfo, expected: str) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
         return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
-    return _checked(_from_text(value, list, info, localized(_LIST)), list, expected())
+    return _checked(_from_text(value, list, info, localized(_LIST)), list, expected)
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:
@@ -104,7 +105,7 @@ OBJECTS: Final = BeforeValidator(_objects)
 """A list of objects."""
 WORDS: Final = BeforeValidator(_words)
 """A list of words; as text, with commas between them."""
-IDS: Final = BeforeValidator(partial(_words, expected=_ids))
+IDS: Final = BeforeValidator(_ids)
 """A list of ids; as text, with commas between them."""
 FILE: Final = BeforeValidator(_attachment)
 """An object with the name and the URL of a file."""

@@ -2,7 +2,8 @@
 
 from shared.localization import localized
 from shared.markdown import inline, quote
-from shared.mcp_tools.render.blocks import document, named
+from shared.mcp_tools.render.blocks import document, facts, named
+from shared.mcp_tools.render.writes import field_changed
 from shared.tickets.results import Cell
 from shared.writes.bulk.result import TicketState, TicketsUpdated, state_labels
 
@@ -32,9 +33,9 @@ def _head(result: TicketsUpdated) -> str:
         )
     if result.commented:
         said += f" {localized('The comment was added.')}"
-    alike = "; ".join(f"{inline(one.field)}: {inline(one.arrow())}" for one in result.changed or ())
+    alike = facts(*map(field_changed, result.changed or ()))
     again = localized("To do exactly this, repeat the call with confirm: {token}", token=result.confirm)
-    return "\n".join(filter(None, [said, inline(result.stopped or ""), alike, again if result.confirm else ""]))
+    return "\n".join(filter(None, [said, inline(result.stopped or ""), again if result.confirm else "", alike]))
 
 
 def _line(cells: dict[str, Cell], result: TicketsUpdated) -> str:

@@ -57,7 +57,7 @@ def _totals(total: ReportTotals, period: str | None) -> str:
         said.append(localized("Average age: {days} days.", days=f"{total.average_open_days:g}"))
     if period is not None and (counted := _in_period(total.received, total.completed)):
         said.append(f"{period}: {counted}")
-    return " ".join(said)
+    return localized(" ").join(said)
 
 
 def _in_period(received: int | None, completed: int | None) -> str:
@@ -84,7 +84,7 @@ def ticket_changes(changes: TicketChanges) -> str:
         said.append(localized("Tickets received: {number}.", number=changes.received_tickets))
     if changes.next_cursor:
         said.append(localized("There are more: next cursor {cursor}.", cursor=inline(changes.next_cursor)))
-    return document(" ".join(filter(None, said)), _table_of(changes), notes=changes.notes)
+    return document(localized(" ").join(filter(None, said)), _table_of(changes), notes=changes.notes)
 
 
 def _table_of(result: Table) -> str:

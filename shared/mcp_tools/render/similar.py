@@ -7,7 +7,7 @@ from shared.tickets.similar.result import SimilarTickets
 
 
 def similar_tickets(found: SimilarTickets) -> str:
-    """Render similar tickets as a list, or say that there are none."""
+    """Render similar tickets, a line each."""
     if not found.rows:
         return document(localized("No similar tickets."), notes=found.notes)
     return document(localized("Most similar first."), "\n".join(map(_line, found.rows)), notes=found.notes)

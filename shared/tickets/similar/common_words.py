@@ -10,11 +10,11 @@ _ENGLISH: Final = (
     "if in info instead into is isn issue issues it its just kind know last like ll long made make makes many "
     "may me might more most much must my need needs never new no none not nothing now of off often ok old on "
     "once one only or other others our out over own part parts per please possible problem problems re really "
-    "regards regarding request same say says see seems seen shall she should show shows since so some someone "
+    "regards regarding request same say says see seems seen shall she should show shows since so some "
     "something still such support sure take takes than thank thanks that the their them then there these they "
     "thing this those though through ticket tickets time to today tomorrow too try trying two under until up "
-    "upon us use used user users using very via want wants was wasn way we week well were what when where "
-    "whether which while who whom whose why will with within without won work working works would year yes "
+    "upon us use used user users using very via want was wasn way we week well were what when where "
+    "whether which while who whose why will with within without won work working works would year yes "
     "yesterday yet you your yours"
 )
 _JAPANESE: Final = (

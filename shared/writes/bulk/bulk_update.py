@@ -38,7 +38,7 @@ class BulkUpdate:
         call with this token did a part, it is continued, and what has changed since is skipped.
 
         Raises:
-            StillRunningError: a call with this token is running.
+            StillRunningError: a call with this token did not end in time.
         """
         wanted, notes = await wanted_by(given, self._tickets, call)
         changes = await self._planning.check(wanted, given.updated_by_id, call)

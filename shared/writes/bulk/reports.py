@@ -31,10 +31,14 @@ def preview(
     ended = [_planned(one) for one in tickets]
     would = [one for one in ended if one.state is TicketState.WOULD_CHANGE]
     common, shared = _common(would), _shared_notes(would)
+    has_fields = any(one.changed for one in would)
     alike = {one.ticket.wanted.change.comment for one in would if one.ticket.wanted.place == ALL_ALIKE} - {None}
     return _result(
         ended,
-        [_Row(_summary(one.ticket), _planned_cell(one, common), _why(one, shared)) for one in ended],
+        [
+            _Row(_summary(one.ticket), _planned_cell(one, common, has_fields=has_fields), _why(one, shared))
+            for one in ended
+        ],
         changes,
         changed=common or None,
         preview=True,
@@ -130,8 +134,11 @@ def _own(ended: Ended, common: Sequence[FieldChange]) -> list[str]:
     return [f"{one.field}: {one.arrow()}" for one in ended.changed if one.field not in fields]
 
 
-def _planned_cell(ended: Ended, common: Sequence[FieldChange]) -> str | None:
-    """Return what would change in one ticket, with old values that are not the same for all."""
+def _planned_cell(ended: Ended, common: Sequence[FieldChange], *, has_fields: bool) -> str | None:
+    """Return what would change in one ticket, with old values that are not the same for all.
+
+    `has_fields`: whether a field would change in any of them.
+    """
     if ended.state is not TicketState.WOULD_CHANGE:
         return None
     by_field = {one.field: one for one in common}
@@ -145,7 +152,7 @@ def _planned_cell(ended: Ended, common: Sequence[FieldChange]) -> str | None:
     own = ended.ticket.wanted
     if own.place != ALL_ALIKE and own.change.comment:
         said.append(localized("comment: {comment}", comment=one_line(cut(own.change.comment, _MAX_OWN_COMMENT))))
-    elif not ended.changed:
+    elif has_fields and not ended.changed:
         said.append(localized("only the comment"))
     return _said(said)
 
@@ -173,4 +180,4 @@ def _shared_notes(ended: Sequence[Ended]) -> dict[str, str]:
 
 
 def _why(ended: Ended, shared: Collection[str]) -> str | None:
-    return cut(" ".join(note for note in ended.notes if note not in shared), MAX_WHY) or None
+    return cut(localized(" ").join(note for note in ended.notes if note not in shared), MAX_WHY) or None

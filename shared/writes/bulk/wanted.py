@@ -51,8 +51,8 @@ async def _found(where: TicketListInput, tickets: TicketList, call: ToolCall) ->
     limit = where.limit if has_limit else MAX_TICKETS
     page = await tickets.page(where.model_copy(update={"limit": limit, "fields": ["ticketId"]}), call)
     if not page.rows:
-        text = localized("no ticket fits it")
-        raise InvalidInputError.of([Problem("where", " ".join([text, *page.notes]).rstrip("."))])
+        said = [localized("{text}.", text=localized("no ticket fits it")), *page.notes]
+        raise InvalidInputError.of([Problem("where", localized(" ").join(said).rstrip(".。"))])
     if page.has_more and not has_limit:
         found = localized("more than {most}", most=MAX_TICKETS) if page.total is None else f"{page.total:,}"
         text = localized(

@@ -110,7 +110,14 @@ REQUIRED: Final = [
 ]
 
 
-def needed_by(spec: ToolSpec) -> dict[str, Any]:
+ONE_OF: Final = {"ticketIds": ["TCK-0001"], "change": {"statusId": "stat2"}}
+OTHER_OF: Final = {"changes": [{"ticketId": "TCK-0001", "statusId": "stat2"}]}
+
+
+def needed_by(spec: ToolSpec, name: str = "") -> dict[str, Any]:
+    """Return what a call of a tool needs beside the argument `name`."""
+    if spec.name == "update_tickets":
+        return OTHER_OF if name in ONE_OF else ONE_OF
     known = TICKET | {"ticketId": "TCK-0001", "comment": "A comment.", "since": "2026-11-01"}
     return {
         str(info.alias): known[str(info.alias)] for info in spec.input_model.model_fields.values() if info.is_required()
@@ -122,7 +129,7 @@ def test_an_empty_value_is_absent_where_the_argument_cannot_be_empty(spec: ToolS
     field, info = next(one for one in spec.input_model.model_fields.items() if one[1].alias == name)
     for value in ("", "  ", "null", "None", "undefined", " null\n"):
         reading = Reading(ClientHabits())
-        arguments = reading.straightened(spec.input_model, needed_by(spec) | {name: value})
+        arguments = reading.straightened(spec.input_model, needed_by(spec, name) | {name: value})
         given, problems = read_arguments(spec.input_model, arguments, reading)
 
         is_kept = name in MAY_BE_BLANK or (name in FREE and value.strip() != "")

@@ -50,7 +50,7 @@ def test_labels_are_in_the_language_of_the_call(language: Any) -> None:
     words = {
         "en": ("Status: ", "Due: ", "Description:", "Remarks:", "History (1):", "an unnamed user; Status: → stat2")
     }
-    words["ja"] = ("状態: ", "期限: ", "説明:", "備考:", "履歴(1):", "名前のないユーザー; 状態: → stat2")
+    words["ja"] = ("状態: ", "期限: ", "内容:", "備考:", "履歴(1):", "名前のないユーザー; 状態: → stat2")
     assert [word for word in words[language] if word not in text] == []
 
 
