@@ -16,8 +16,8 @@ from shared.tickets.results import MAX_CELL, MAX_ECHO, CommentAdded, shortened, 
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
 from shared.upstream.meaning import id_in
+from shared.writes.by_feature.comment_visibility import PUBLIC, CommentVisibility, Marked, marked_otherwise
 from shared.writes.checked_write import checked_write
-from shared.writes.comment_visibility import PUBLIC, CommentVisibility, Marked, marked_otherwise
 from shared.writes.earlier_writes import COMMENT_S, EarlierComment
 from shared.writes.notes import proof_of_comment, unsaid
 from shared.writes.odd_values import odd_values

@@ -19,11 +19,11 @@ from shared.tickets.reading import TicketRead, read_before_write
 from shared.tickets.results import MAX_CELL, MAX_ECHO, FieldChange, TicketUpdated, field_change, shortened
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_system import TicketSystem
-from shared.writes.added_hours import added_hours
+from shared.writes.by_feature.added_hours import added_hours
+from shared.writes.by_feature.comment_visibility import CommentVisibility
+from shared.writes.by_feature.expected import changed_error, entries_since, newest_id, only_checked_before
 from shared.writes.checked_write import checked_write
 from shared.writes.cleared_fields import emptied
-from shared.writes.comment_visibility import CommentVisibility
-from shared.writes.expected import changed_error, entries_since, newest_id, only_checked_before
 from shared.writes.notes import cannot_be_empty, kept, nothing_to_do, unsaid
 from shared.writes.odd_values import odd_values
 from shared.writes.updates import Update, store

@@ -16,8 +16,8 @@ from shared.tickets.changes import added, changes, holds, readably_differing
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import FieldChange
 from shared.tickets.unreadable import unreadable_note
-from shared.writes.comment_visibility import marked_otherwise
-from shared.writes.expected import changed_error
+from shared.writes.by_feature.comment_visibility import marked_otherwise
+from shared.writes.by_feature.expected import changed_error
 from shared.writes.outcome import read_back, unclear, write_error
 from shared.writes.verification import Evidence, Increment, SentWrite, author, examine, holds_value
 

@@ -14,7 +14,7 @@ from shared.writes.bulk.reports import preview, report
 from shared.writes.bulk.result import TicketState, TicketsUpdated
 from shared.writes.bulk.token import Confirmed, confirmed_by, token_of
 from shared.writes.bulk.wanted import wanted_by
-from shared.writes.expected import what_changed
+from shared.writes.by_feature.expected import what_changed
 from shared.writes.repeats import Repeats, write_of
 from shared.writes.ticket_update import TicketUpdate
 

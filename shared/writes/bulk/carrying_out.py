@@ -32,7 +32,7 @@ from shared.tickets.results import FieldChange
 from shared.tickets.ticket_system import TicketSystem
 from shared.writes.bulk.planned import PlannedTicket
 from shared.writes.bulk.result import TicketState, state_labels
-from shared.writes.expected import changed_error, entries_since, newest_id
+from shared.writes.by_feature.expected import changed_error, entries_since, newest_id
 from shared.writes.ticket_update import PlannedUpdate, TicketUpdate
 
 RUN_S: Final = 45.0

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from shared.tickets.changes import FIELDS
 from shared.tickets.models import HistoryEntry
-from shared.writes.added_hours import FIELD as HOURS
 from shared.writes.bulk.planned import CheckedChanges, PlannedTicket
 from shared.writes.bulk.wanted import Wanted
-from shared.writes.expected import NO_ENTRY, newest_id
+from shared.writes.by_feature.added_hours import FIELD as HOURS
+from shared.writes.by_feature.expected import NO_ENTRY, newest_id
 from shared.writes.repeats import meaning
 from shared.writes.verification import Increment, SentWrite, chronological
 
