@@ -14,7 +14,9 @@ from bootstrap.machine import ROOT, cache_folder, inherited_environment, say, st
 LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
-    "clients": ["tests/interop", "tests/sse_conformance", "tests/test_clients.py", "tests/test_same_id.py"],
+    "clients": [
+        *("tests/interop", "tests/peers", "tests/sse_conformance", "tests/test_clients.py", "tests/test_same_id.py"),
+    ],
     "coverage": ["tests/test_covered.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
