@@ -227,6 +227,12 @@ def text_of(result: CallToolResult) -> str:
     return content.text
 
 
+def _copy_in(folder: Path) -> str:
+    """Return the URL of a filled database in a folder, which need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return copy_sqlite(_filled(), folder / "tickets.sqlite3")
+
+
 @cache
 def _filled() -> Path:
     """Return a database with the sample data as of `NOW`, made once a process: migrating takes most of a short test."""
@@ -253,8 +259,7 @@ async def world(
         if kind == "existing":
             app = standin.create_app(now=at_now)
         else:
-            url = copy_sqlite(_filled(), folder / "tickets.sqlite3")
-            app = ticket_api.create_app(database_url=url, clock=at_now)
+            app = ticket_api.create_app(database_url=_copy_in(folder), clock=at_now)
             await stack.enter_async_context(app.router.lifespan_context(app))
         wire = Wire(InProcessTransport(app))
         api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)
