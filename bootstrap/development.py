@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import Final, NoReturn
 
@@ -13,7 +14,9 @@ from bootstrap.machine import ROOT, cache_folder, inherited_environment, say, st
 LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
-    "clients": ["tests/interop", "tests/sse_conformance", "tests/test_clients.py", "tests/test_same_id.py"],
+    "clients": [
+        *("tests/interop", "tests/peers", "tests/sse_conformance", "tests/test_clients.py", "tests/test_same_id.py"),
+    ],
     "coverage": ["tests/test_covered.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
@@ -35,6 +38,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
     if is_long and part not in {"", *LONG_PARTS}:
         stop(f"`test --long` takes one part or none, not `{part}`. The parts are: {', '.join(LONG_PARTS)}.")
     python, env = test_environment()
+    beside: dict[str, Sequence[str]] = {}
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
     at_once = [*pytest, "--dist=loadgroup", "-n"]
     if is_long:
@@ -59,11 +63,14 @@ def test(arguments: Sequence[str]) -> NoReturn:
         checks = {
             "ruff check": [python, "-m", "ruff", "check", "."],
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
-            "mypy": [python, "-m", "mypy", "."],
             # These tests wait for a third of their time. Long tests get the two processors to themselves.
             "pytest": [*at_once, "4", "-m", "not long"],
         }
-    failed = [name for name, command in checks.items() if not passes(name, command, env)]
+        beside = {"mypy": [python, "-m", "mypy", "."]}  # it uses one processor only
+    with ThreadPoolExecutor() as threads:
+        started = {name: threads.submit(run_quietly, command, env) for name, command in beside.items()}
+        failed = [name for name, command in checks.items() if not passes(name, command, env)]
+        failed += [name for name, run in started.items() if not says_it_passed(name, run.result())]
     if failed:
         stop(f"failed: {', '.join(failed)}")
     sys.exit(0)
@@ -75,6 +82,18 @@ def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     say(f"{name} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s")
     return code == 0
+
+
+def run_quietly(command: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a check in the checkout while another one runs, and keep its output."""
+    return subprocess.run(command, cwd=ROOT, env=env, check=False, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+
+
+def says_it_passed(name: str, done: subprocess.CompletedProcess[str]) -> bool:
+    """Print the output of a check that ran beside the others, and report its result."""
+    print(done.stdout, end="", flush=True)
+    say(f"{name} {'passed' if done.returncode == 0 else 'FAILED'} beside the others")
+    return done.returncode == 0
 
 
 def run_tool(tool: Sequence[str], arguments: Sequence[str]) -> NoReturn:
@@ -99,6 +118,7 @@ def test_environment() -> tuple[str, dict[str, str]]:
         MYPY_CACHE_DIR=str(cache / "mypy"),
         HYPOTHESIS_STORAGE_DIRECTORY=str(cache / "hypothesis"),
     )
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile every file again, pytest's assertions with it
     clients = ROOT / "tests" / "clients"
     if (clients / "package-lock.json").exists():
         env["MCP_TEST_NODE_MODULES"] = str(node_modules(python, clients, name="node"))

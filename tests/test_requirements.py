@@ -23,8 +23,11 @@ from packaging.version import Version
 ROOT: Final = Path(__file__).resolve().parent.parent
 SETS: Final = ("requirements", "requirements-cloud", "requirements-dev")
 CLIENTS: Final = ROOT / "tests" / "interop" / "environments"
-ALL: Final = [(ROOT, stem) for stem in SETS] + [
-    (CLIENTS, stem) for stem in ("python-v1", "python-v2", "converters", "judges")
+PEERS: Final = ROOT / "tests" / "peers" / "environments"
+ALL: Final = [
+    *((ROOT, stem) for stem in SETS),
+    *((CLIENTS, stem) for stem in ("python-v1", "python-v2", "converters", "judges")),
+    *((PEERS, stem) for stem in ("newest", "before-2")),
 ]
 LOCKED: Final = [CLIENTS / "node", ROOT / "tests" / "clients"]
 SYSTEMS: Final = ("linux", "darwin", "win32")

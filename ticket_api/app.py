@@ -31,6 +31,10 @@ from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT, TenantDatabase
 
+ROUTERS: Final = (
+    *(open_routes, statistics_routes, history_routes, import_routes, ticket_routes, master_routes, master_writes),
+)
+"""Their routes serve every app as they are: including a router would make each route again for each app."""
 UNFINISHED_RENAMES_S: Final = 300
 """Interval at which renames are finished that another process has left unfinished, in seconds."""
 
@@ -103,6 +107,7 @@ def create_app(
         title="Ticket API",
         version=openapi.VERSION,
         description=openapi.DESCRIPTION,
+        routes=[route for router in ROUTERS for route in router.routes],
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -112,9 +117,6 @@ def create_app(
     app.state.clock = clock
     app.state.trail = trail
     app.state.zone_name = zone_name(zone)
-    every = (open_routes, statistics_routes, history_routes, import_routes, ticket_routes, master_routes, master_writes)
-    for router in every:
-        app.include_router(router)
     refusals.install(app)
     whose: CallerOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:

@@ -73,6 +73,16 @@ def list_path(query: Query) -> str:
     return "/tickets?" + urlencode({"envelope": "true", **query}, doseq=True)
 
 
+def statistics_path(query: Query) -> str:
+    """Return the path of statistics."""
+    return "/tickets/stats?" + urlencode(query, doseq=True)
+
+
+def changes_path(query: Query) -> str:
+    """Return the path of the longest page of changes."""
+    return "/tickets/changes?" + urlencode({"limit": "200", **query})
+
+
 def at(share: float, taken: Iterable[float]) -> float:
     """Return the value below which that share lies."""
     ordered = sorted(taken)

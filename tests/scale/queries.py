@@ -1,9 +1,10 @@
-"""The lists that are measured, for the tenant of 100,000 tickets. Words and filters fit `rows` and `words.toml`.
+"""The requests that are measured, for the tenant of 100,000 tickets. Words and filters fit `rows` and `words.toml`.
 
-Every kind has several lists, so that a connection does not only repeat one statement with the same values.
+Every kind has several requests, so that a connection does not only repeat one statement with the same values.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -106,3 +107,38 @@ def with_words() -> dict[str, list[dict[str, Any]]]:
 
 HALF_WAY: Final = {"receptionDateTimeTo": "2025-02-01", "limit": "1", **ALL}
 """Its `nextCursor` is far from both ends."""
+
+
+GROUPS: Final = ("status", "category", "personInCharge", "account", "requestChannel", "week")
+PERIODS: Final[Sequence[Query]] = ({}, {"from": "2026-11-09", "to": "2026-11-15"}, {"from": "2025-11-20"})
+SELECTED: Final = tuple(
+    FILTERS[kind][0]
+    for kind in ("open", "status", "person", "account", "category", "received", "due", "completed", "updated")
+)
+SINCE: Final = ("2026-11-16T00:00:00+09:00", "2026-10-19T00:00:00Z", "2025-02-01T00:00:00Z", "2023-01-01T00:00:00Z")
+CHANGED_BY: Final[Mapping[str, Sequence[Query]]] = MappingProxyType({
+    "all": [{}],
+    "by whom": [{"userId": f"user{n}"} for n in (0, 61, 2_400)],
+    "person": [{"personInChargeId": f"user{n}"} for n in (0, 7, 61)],
+    "account": [{"accountId": f"acc{n}"} for n in (0, 5_000, 9_999)],
+    "ticket": [{"ticketId": "TCK-5012"}, {"ticketId": "TCK-99900"}],
+    "person and by whom": [{"personInChargeId": "user0", "userId": "user3"}],
+})  # fmt: skip
+
+
+def statistics() -> dict[str, list[dict[str, Any]]]:
+    """Return the statistics by each group and each two in both orders, in each period; and those of filters."""
+    kinds = ["", *GROUPS, *(",".join(two) for two in permutations(GROUPS, 2))]
+    made = {by or "total": [{**({"groupBy": by} if by else {}), **period} for period in PERIODS] for by in kinds}
+    made["filters"] = [
+        {"showCompleted": "false", "groupBy": by, **PERIODS[1], **some}
+        for by in ("status", "account,personInCharge")
+        for some in SELECTED
+    ]
+    return made
+
+
+def changes() -> dict[str, list[dict[str, Any]]]:
+    """Return the changes since moments, and from the beginning, by each filter."""
+    begins = [{}, *({"since": moment} for moment in SINCE), {"since": SINCE[2], "until": SINCE[1]}]
+    return {kind: [{**begin, **one} for one in some for begin in begins] for kind, some in CHANGED_BY.items()}

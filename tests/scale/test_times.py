@@ -1,4 +1,4 @@
-"""How long lists and searches of a tenant of 100,000 tickets take, over HTTP, as the issue limits it.
+"""How long lists, statistics and changes of a tenant of 100,000 tickets take, over HTTP, as the issues limit it.
 
 Runs alone (`test --long scale`). A round that the machine disturbed is repeated: what counts is the best of three.
 """
@@ -11,9 +11,9 @@ from typing import Any, Final
 import pytest
 
 from tests.processes import API_KEY
-from tests.scale.client import Caller, Query, at, callers, list_path
+from tests.scale.client import Caller, Query, at, callers, changes_path, list_path, statistics_path
 from tests.scale.conftest import Large
-from tests.scale.queries import HALF_WAY, with_words, without_words
+from tests.scale.queries import HALF_WAY, changes, statistics, with_words, without_words
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -22,8 +22,12 @@ ROUNDS_AT_ONCE: Final = 8
 """Twenty callers need both processors, which other programs of the machine may have."""
 AT_ONCE: Final = 20
 REQUESTS: Final = 400
+SLOWEST: Final = 5
+"""How many kinds of statistics are printed."""
 WITHOUT_WORDS_MS: Final = 60
 WITH_WORDS_MS: Final = {"sqlite": 100, "postgresql": 250}
+WHOLE_MS: Final = 150
+"""Of statistics, which count all tickets, and of the longest page of changes."""
 AT_ONCE_MS: Final = {"sqlite": 250, "postgresql": 500}
 Record = Callable[[str, object], None]
 
@@ -87,6 +91,25 @@ async def test_searches_are_fast(large: Large, record_property: Record) -> None:
         best = await one_at_a_time(caller, kinds, limit_ms)
     report(record_property, large, "with words", best)
     assert too_slow(best, limit_ms) == []
+
+
+async def test_statistics_are_fast_by_any_groups(large: Large, record_property: Record) -> None:
+    async with callers(large.address, API_KEY) as (caller,):
+        kinds = {kind: list(map(statistics_path, some)) for kind, some in statistics().items()}
+        best = await one_at_a_time(caller, kinds, WHOLE_MS)
+    slowest = dict(sorted(best.items(), key=lambda kind: -at(0.95, kind[1]))[:SLOWEST])
+    report(
+        record_property, large, "statistics", slowest | {"all of these": [ms for some in best.values() for ms in some]}
+    )
+    assert too_slow(best, WHOLE_MS) == []
+
+
+async def test_changes_are_fast(large: Large, record_property: Record) -> None:
+    async with callers(large.address, API_KEY) as (caller,):
+        kinds = {kind: list(map(changes_path, some)) for kind, some in changes().items()}
+        best = await one_at_a_time(caller, kinds, WHOLE_MS)
+    report(record_property, large, "changes", best)
+    assert too_slow(best, WHOLE_MS) == []
 
 
 async def test_twenty_at_once_are_served_in_time(large: Large, record_property: Record) -> None:

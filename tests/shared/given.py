@@ -1,12 +1,15 @@
 """The set-up of the tools' tests: both ticket APIs in process, faults at chosen moments, a real MCP client."""
 
+import atexit
 import errno
 import re
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,9 +29,14 @@ from shared.identity import Principal
 from shared.markdown import inline
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
+from shared.storage.database import open_engine, resolve_url
 from shared.telemetry import TallyCounter
+from shared.time_zones import in_zone, machine_zone
 from shared.tools import TicketTools
 from tests import standin
+from tests.databases import copy_sqlite, run_aside
+from ticket_api.migrate import migrate
+from ticket_api.sample import filler
 
 Act = Callable[[httpx2.AsyncBaseTransport, httpx2.Request], Awaitable[httpx2.Response]]
 
@@ -219,6 +227,28 @@ def text_of(result: CallToolResult) -> str:
     return content.text
 
 
+def _copy_in(folder: Path) -> str:
+    """Return the URL of a filled database in a folder, which need not exist."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return copy_sqlite(_filled(), folder / "tickets.sqlite3")
+
+
+@cache
+def _filled() -> Path:
+    """Return a database with the sample data as of `NOW`, made once a process: migrating takes most of a short test."""
+    folder = tempfile.mkdtemp(prefix="filled-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder, "tickets.sqlite3")
+    run_aside(_fill(f"sqlite:///{path.as_posix()}"))
+    return path
+
+
+async def _fill(url: str) -> None:
+    clock = in_zone(machine_zone(), at_now)
+    async with open_engine(resolve_url(url)) as engine:
+        await migrate(engine, fill=filler("en", clock), clock=clock)
+
+
 @asynccontextmanager
 async def world(
     kind: Literal["existing", "reference"], folder: Path, *, deadline_s: float = 30.0
@@ -229,8 +259,7 @@ async def world(
         if kind == "existing":
             app = standin.create_app(now=at_now)
         else:
-            url = f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}"
-            app = ticket_api.create_app(database_url=url, clock=at_now)
+            app = ticket_api.create_app(database_url=_copy_in(folder), clock=at_now)
             await stack.enter_async_context(app.router.lifespan_context(app))
         wire = Wire(InProcessTransport(app))
         api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)

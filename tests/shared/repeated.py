@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from shared.tools import TicketTools
 from shared.writes.recent_writes import RecentWrites
-from shared.writes.repeats import Repeats
 from tests.shared.given import TICKET, World, at_now
 
 COMMENT: Final = {"ticketId": "TCK-0001", "userId": "user1", "comment": "Called back; waits for parts."}
@@ -35,7 +34,7 @@ class Clock:
 def tools_of(here: World, writes: RecentWrites, *, quiet_s: float = 0.0, wait_s: float = 30.0) -> TicketTools:
     """Return the tools of another instance, which shares the memory of writes."""
     tools = TicketTools(here.api, counter=here.counter, recent_writes=writes, clock=at_now)
-    tools._repeats = Repeats(writes, quiet_s=quiet_s, wait_s=wait_s)
+    tools._repeats._quiet_s, tools._repeats._wait_s = quiet_s, wait_s  # the one that each of the tools has
     return tools
 
 

@@ -25,9 +25,8 @@ async def count_tickets(request: Request, query: Annotated[StatisticsQuery, Quer
     now = wall_clock(request.app.state.clock())
 
     def read(db: TenantConnection) -> Statistics:
-        groups = statistics.by_group(db, query, now.date())
-        shown = [group for group in groups if query.groups and group.ids is not None]
-        rest = [group for group in groups if group.ids is None]
+        largest, rest = statistics.by_group(db, query, now.date())
+        shown = largest if query.groups else []
         keys = _keys(db, query, shown)
 
         def measure(*these: Group) -> Measures:
@@ -35,8 +34,8 @@ async def count_tickets(request: Request, query: Annotated[StatisticsQuery, Quer
 
         return Statistics(
             groups=[TicketGroup(keys=keys[place], **dict(measure(group))) for place, group in enumerate(shown)],
-            other=measure(*rest) if rest else None,
-            total=measure(*groups),
+            other=measure(rest) if rest.numbers["count"] else None,
+            total=measure(*largest, rest),
         )
 
     return await read_in_tenant(request, read)
@@ -46,10 +45,10 @@ def _keys(db: TenantConnection, query: StatisticsQuery, groups: Sequence[Group])
     """Return the keys of each group."""
     names = {}
     for place, by in enumerate(query.groups):
-        ids = sorted({group.ids[place] for group in groups if group.ids})
+        ids = sorted({group.ids[place] for group in groups})
         names[by] = {id_: _week(id_) for id_ in ids} if by == "week" else statistics.names(db, by, ids)
     return [
-        [GroupKey(by=by, id=id_, name=names[by][id_]) for by, id_ in zip(query.groups, group.ids or (), strict=True)]
+        [GroupKey(by=by, id=id_, name=names[by][id_]) for by, id_ in zip(query.groups, group.ids, strict=True)]
         for group in groups
     ]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, RowMapping, Select, func
 
 from ticket_api.http.models.queries import ChangeQuery
-from ticket_api.store.connection import TenantConnection
+from ticket_api.store.connection import TenantConnection, among, fix_plans
 from ticket_api.store.history import Entry, in_time, read_entries
 from ticket_api.store.tables import accounts, ticket_history, tickets
 
@@ -31,6 +31,7 @@ class Found(NamedTuple):
 
 def find(db: TenantConnection, query: ChangeQuery) -> Found:
     """Return which entries are on a page."""
+    fix_plans(db.connection)
     of_tickets = _of_tickets(query)
     walked = _bounds(db, query)
     if query.user_id is not None:
@@ -77,7 +78,7 @@ def _bounds(db: TenantConnection, query: ChangeQuery) -> Conditions:
 
 
 def _of_few_tickets(db: TenantConnection, few: Sequence[str], wanted: Conditions, limit: int) -> Found:
-    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, ticket_history.c.ticket_id.in_(few))
+    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, among(db, ticket_history.c.ticket_id, few))
     entries = entries.with_hint(ticket_history, "INDEXED BY history_of_ticket", "sqlite")
     in_order = ticket_history.c.id + 0  # keeps planners from reading the entries of all tickets in the order of ids
     return _page(db, entries.order_by(in_order), limit)

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Executable,
     FromClause,
     Insert,
-    Integer,
     ScalarResult,
     Select,
     Table,
@@ -61,11 +60,11 @@ def fix_plans(connection: Connection) -> None:
         connection.exec_driver_sql(_FIX_PLANS)
 
 
-def among(db: "TenantConnection", column: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
-    """Return the condition that `column` is one of `numbers`, with one parameter however many there are."""
+def among(db: "TenantConnection", column: ColumnElement[Any], values: Sequence[int | str]) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of `values`, with one parameter however many there are."""
     if db.connection.dialect.name == "postgresql":
-        return column == any_(literal(list(numbers), ARRAY(Integer)))
-    return column.in_(select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value))
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
 
 
 def add_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:

@@ -1,33 +1,40 @@
 """The statement that counts tickets by group.
 
-Each measure is counted over the tickets that it concerns, in a part of its own: open tickets are few among all, and so
-are those of a period. The parts are added up by group in the database, and all but the largest groups are one group.
+First the largest groups are found by their numbers of tickets alone: one walk through an index, however many groups
+there are. Then each measure is counted over the tickets that it concerns, in a part of its own, by the place of their
+group among the largest: open tickets are few among all, and so are those of a period. The tickets of all other groups
+have no place and are counted together.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    Date,
     DateTime,
+    Integer,
     Label,
     RowMapping,
     Select,
+    and_,
     case,
     cast,
     func,
     literal_column,
     null,
     select,
+    true,
     union_all,
 )
 
 from ticket_api.http.models.queries import StatisticsQuery
-from ticket_api.store.connection import TenantConnection, among
+from ticket_api.store.connection import TenantConnection, among, fix_plans
 from ticket_api.store.filters import Conditions, Wanted, wanted
 from ticket_api.store.indexes import BY_NUMBER, OWN, RANGED, candidates
 from ticket_api.store.master import REFERENCES
@@ -48,34 +55,84 @@ BY_RECEPTION: Final = RANGED["reception_date_time"]
 """The index with all columns of every measure."""
 _RECEIVED: Final = func.greatest(tickets.c.reception_date_time, literal_column("timestamp '0001-01-01'"))
 """PostgreSQL's driver stores the first minute of the calendar as minus infinity, with which it does not calculate."""
+_DAYS: Final = MappingProxyType({
+    "postgresql": cast(_RECEIVED, Date).op("-", return_type=Integer)(literal_column("date '0001-01-01'")),
+    "sqlite": cast(func.julianday(tickets.c.reception_date_time) + literal_column("0.5"), Integer)
+    - literal_column("1721426"),
+})  # fmt: skip
+"""The day of a ticket's reception, counted from that of 0001-01-01, a Monday."""
+_IN_ORDER: Final = MappingProxyType({**OWN, "status_id": "tickets_by_status"})
+"""The index that begins with a column."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A group of tickets: its ids, in the order of `groupBy`, or None for all groups that are not shown."""
+class Group(NamedTuple):
+    """A group of tickets."""
 
-    ids: tuple[str, ...] | None
+    ids: tuple[str, ...]
+    """In the order of `groupBy`; of a week, its Monday."""
     numbers: dict[str, int]
     oldest: datetime | None
     """The first reception of an open ticket."""
 
 
-def by_group(db: TenantConnection, query: StatisticsQuery, today: date) -> list[Group]:
-    """Return the largest `query.limit` groups of the tickets that match, largest first, and then the rest if any."""
+class Groups(NamedTuple):
+    """All tickets that match."""
+
+    largest: Sequence[Group]
+    """Largest first."""
+    rest: Group
+    """The tickets of all other groups together, without ids. Without groups, all tickets."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """The tickets that match, to be counted by `keys`."""
+
+    db: TenantConnection
+    conditions: Conditions
+    few: bool
+    """Whether the conditions name few tickets by their numbers."""
+    keys: Sequence[Label[Any]]
+
+    def select(self, index: str, *columns: Any) -> Select[Any]:
+        """Select columns of these tickets: on SQLite from this index, unless they are few."""
+        found = self.db.select(tickets, *columns).where(*self.conditions)
+        return found.with_hint(tickets, f"INDEXED BY {BY_NUMBER if self.few else index}", "sqlite")
+
+    def largest(self, index: str, limit: int) -> CTE:
+        """Return the largest groups, each with its keys, `count` and `place`. Ties are broken by the keys."""
+        count = func.count().label("count")
+        counted = self.select(index, *self.keys, count).group_by(*(key.element for key in self.keys))
+        found = counted.order_by(count.desc(), *self.keys).limit(limit).subquery()
+        place = func.row_number().over(order_by=(found.c["count"].desc(), *(found.c[key.name] for key in self.keys)))
+        return select(found, place.label("place")).cte("largest")
+
+    def part(self, index: str, largest: CTE, *more: ColumnElement[bool], **measures: ColumnElement[Any]) -> Select[Any]:
+        """Return the measures of these tickets by the place of their group; all others have no place."""
+        same = and_(true(), *(largest.c[key.name] == key.element for key in self.keys))
+        counted = self.select(index, *_columns(largest.c.place, measures)).outerjoin(largest, same)
+        return counted.where(*more).group_by(largest.c.place)
+
+
+def by_group(db: TenantConnection, query: StatisticsQuery, today: date) -> Groups:
+    """Count the tickets that match: those of each of the largest `query.limit` groups, and the rest together."""
+    sought = wanted(db, query)
+    fix_plans(db.connection)
+    few = candidates(db, sought)
+    conditions = sought.all() if few is None else [among(db, tickets.c.number, few), *sought.all()]
     keys = [_key(db, name).label(f"key_{place}") for place, name in enumerate(query.groups)]
-    parts = union_all(*_parts(db, query, keys, today)).subquery("parts")
-    ids = [parts.c[key.name] for key in keys]
+    matching = _Matching(db, conditions, few is not None, keys)
+    largest = matching.largest(_index_of(query.groups, sought), query.limit)
+    parts = union_all(
+        select(*_columns(largest.c.place, {"count": largest.c["count"]})),
+        matching.select(_index_of([], sought), *_columns(cast(null(), Integer), {"count": func.count()})),
+        *_parts(matching, largest, query, today),
+    ).subquery()
     numbers = [func.sum(parts.c[name]).label(name) for name in NUMBERS]
-    added = select(*ids, *numbers, func.min(parts.c.oldest).label("oldest")).group_by(*ids).subquery("added")
-    keys_of = [added.c[key.name] for key in keys]
-    place = func.row_number().over(order_by=(added.c["count"].desc(), *keys_of))
-    ranked = select(added, place.label("place")).subquery("ranked")
-    shown = ranked.c.place <= query.limit
-    rank = case((shown, ranked.c.place), else_=query.limit + 1).label("rank")
-    columns = [func.min(case((shown, ranked.c[key.name]))).label(key.name) for key in keys]
-    columns += [func.sum(ranked.c[name]).label(name) for name in NUMBERS]
-    groups = select(rank, *columns, func.min(ranked.c.oldest).label("oldest")).group_by(rank).order_by(rank)
-    return [_group(row, len(keys), query.limit) for row in db.execute(groups).mappings()]
+    added = select(parts.c.place, *numbers, func.min(parts.c.oldest).label("oldest")).group_by(parts.c.place).subquery()
+    named = select(added, *(largest.c[key.name] for key in keys)).outerjoin(largest, largest.c.place == added.c.place)
+    *groups, everything = db.execute(named.order_by(added.c.place.is_(None), added.c.place)).mappings()
+    return _groups(groups, everything, query.groups)
 
 
 def names(db: TenantConnection, name: str, ids: Sequence[str]) -> dict[str, str]:
@@ -85,56 +142,61 @@ def names(db: TenantConnection, name: str, ids: Sequence[str]) -> dict[str, str]
     return {str(id_): str(shown) for id_, shown in db.execute(named)}
 
 
-def _group(row: RowMapping, keys: int, limit: int) -> Group:
-    ids = tuple(row[f"key_{place}"] for place in range(keys)) if row["rank"] <= limit else None
-    return Group(ids, {name: int(row[name] or 0) for name in NUMBERS}, row["oldest"])
+def _groups(rows: Sequence[RowMapping], rest: RowMapping, by: Sequence[str]) -> Groups:
+    """Return the groups of these rows; the count of `rest` is still that of all tickets."""
+    largest = [
+        Group(tuple(_id(name, row[f"key_{place}"]) for place, name in enumerate(by)), _numbers(row), row["oldest"])
+        for row in rows
+    ]
+    numbers = _numbers(rest)
+    numbers["count"] -= sum(group.numbers["count"] for group in largest)
+    return Groups(largest, Group((), numbers, rest["oldest"]))
 
 
-def _parts(db: TenantConnection, query: StatisticsQuery, keys: Sequence[Label[Any]], today: date) -> list[Select[Any]]:
-    """Return the statements whose numbers, added up by group, are the measures."""
-    t = tickets.c
-    sought = wanted(db, query)
-    few = candidates(db, sought)
-    matching = sought.all() if few is None else [among(db, t.number, few), *sought.all()]
+def _numbers(row: RowMapping) -> dict[str, int]:
+    return {name: int(row[name] or 0) for name in NUMBERS}
 
-    def part(index: str, *more: ColumnElement[bool], **measures: ColumnElement[Any]) -> Select[Any]:
-        found = _part(db, keys, [*matching, *more], measures)
-        return found.with_hint(tickets, f"INDEXED BY {index if few is None else BY_NUMBER}", "sqlite")
 
+def _id(name: str, key: Any) -> str:
+    """Return the id of a group: of a week, its Monday."""
+    return (date.min + timedelta(weeks=key)).isoformat() if name == "week" else str(key)
+
+
+def _parts(matching: _Matching, largest: CTE, query: StatisticsQuery, today: date) -> Iterator[Select[Any]]:
+    """Yield the statements that count open tickets, and those of a period."""
+    t, db = tickets.c, matching.db
     known = db.execute(db.select(statuses, statuses.c.id, statuses.c.completed)).all()
     open_ = t.status_id.in_([id_ for id_, completed in known if not completed])
     done = t.status_id.in_([id_ for id_, completed in known if completed])
     overdue = func.sum(case((t.scheduled_completion_date < today, 1), else_=0))
     of_open = {"open": func.count(), "overdue": overdue, "seconds": func.sum(_seconds(db))}
-    parts = [
-        part(_index_of_count(query, sought), count=func.count()),
-        part(BY_RECEPTION, open_, **of_open, oldest=func.min(t.reception_date_time)),
-    ]
+    yield matching.part(BY_RECEPTION, largest, open_, **of_open, oldest=func.min(t.reception_date_time))
     if query.has_period:
         first = None if query.from_day is None else datetime.combine(query.from_day, time(0, 0))
         last = None if query.to_day is None else datetime.combine(query.to_day, time(23, 59))
         received = _between(t.reception_date_time, first, last)
         completed = _between(t.completion_date, query.from_day, query.to_day)
-        parts.append(part(BY_RECEPTION, *received, received=func.count()))
-        parts.append(part(RANGED["completion_date"], done, *completed, completed=func.count()))
-    return parts
+        yield matching.part(BY_RECEPTION, largest, *received, received=func.count())
+        yield matching.part(RANGED["completion_date"], largest, done, *completed, completed=func.count())
 
 
-def _index_of_count(query: StatisticsQuery, sought: Wanted) -> str:
-    """Return the index that has the tickets in the order of their groups, or else one with all columns."""
-    column = GROUPED.get(query.groups[0]) if len(query.groups) == 1 else None
-    in_order = {**OWN, "status_id": "tickets_by_status"}
-    has_columns = sought.by_column.keys() <= {column, "status_id", "reception_date_time"}
-    return in_order[column] if column in in_order and has_columns else BY_RECEPTION
+def _index_of(groups: Sequence[str], sought: Wanted) -> str:
+    """Return the index with the tickets in the order of a group, the one with most groups, or else that of receptions.
+
+    It must have the columns of all groups and filters. Half sorted, they are sorted faster.
+    """
+    grouped = {GROUPED.get(name, "reception_date_time") for name in groups}
+    for column, index in _IN_ORDER.items():
+        if column in grouped and {*grouped, *sought.by_column} <= {column, "status_id", "reception_date_time"}:
+            return index
+    return BY_RECEPTION
 
 
-def _part(
-    db: TenantConnection, keys: Sequence[Label[Any]], matching: Conditions, measures: dict[str, ColumnElement[Any]]
-) -> Select[Any]:
+def _columns(place: ColumnElement[Any], measures: dict[str, ColumnElement[Any]]) -> list[Label[Any]]:
+    """Return the columns of a part: the measures that are not given are none."""
     nothing: dict[str, ColumnElement[Any]] = {name: literal_column("0") for name in NUMBERS}
-    columns = {**nothing, "oldest": cast(null(), DateTime), **measures}
-    shown = [column.label(name) for name, column in columns.items()]
-    return db.select(tickets, *keys, *shown).where(*matching).group_by(*(key.element for key in keys))
+    columns = {"place": place, **nothing, "oldest": cast(null(), DateTime), **measures}
+    return [column.label(name) for name, column in columns.items()]
 
 
 def _between(column: ColumnElement[Any], first: Any, last: Any) -> list[ColumnElement[bool]]:
@@ -142,14 +204,10 @@ def _between(column: ColumnElement[Any], first: Any, last: Any) -> list[ColumnEl
 
 
 def _key(db: TenantConnection, name: str) -> ColumnElement[Any]:
-    """Return the id of a ticket's group: of a week, its Monday."""
+    """Return what tickets are grouped by: an id, or the number of a week."""
     if name in GROUPED:
         return tickets.c[GROUPED[name]]
-    if db.connection.dialect.name == "postgresql":
-        week = func.date_trunc(literal_column("'week'"), _RECEIVED)
-        return func.to_char(week, literal_column("'YYYY-MM-DD'"))
-    received = tickets.c.reception_date_time
-    return func.date(received, literal_column("'weekday 0'"), literal_column("'-6 days'"))
+    return _DAYS[db.connection.dialect.name] // literal_column("7", Integer)
 
 
 def _seconds(db: TenantConnection) -> ColumnElement[int]:
