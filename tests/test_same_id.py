@@ -251,7 +251,7 @@ async def test_the_connector_over_sse_one_at_a_time_reads_fresh_and_writes_once(
 async def read_and_write(ask: Ask, api: Api, words: str) -> None:
     """List, create, list again, comment and read back: each read is fresh, and each write is stored once."""
     tools = await ask({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
-    assert len(tools["result"]["tools"]) == 12
+    assert len(tools["result"]["tools"]) == 16
     search = one("get_ticket_list", searchQuery=words)
     assert "No tickets match" in text_of(await ask(search))
     made = await ask(one("create_ticket", **TICKET | {"summary": words}))

@@ -38,7 +38,7 @@ async def test_stdout_has_only_messages_and_stderr_has_the_log(tmp_path: Path) -
         unknown = await door.request("tools/call", {"name": "delete_ticket", "arguments": {}})
         code, _, rest = await door.end_of_input()
 
-    assert len(listed["result"]["tools"]) == 12
+    assert len(listed["result"]["tools"]) == 16
     assert done["isError"] is False
     assert mistake["isError"] is True
     assert unknown["error"]["code"] == -32602

@@ -134,6 +134,7 @@ def test_the_bundle_asks_for_the_address_the_key_and_read_only() -> None:
     assert env == {
         "MCP_API_BASE_URL": "${user_config.api_base_url}",
         "MCP_API_KEY": "${user_config.api_key}",
+        "MCP_LANGUAGE": "${user_config.language}",
         "MCP_READ_ONLY": "${user_config.read_only}",
         "MCP_TICKET_USER": "${user_config.ticket_user}",
     }

@@ -181,7 +181,7 @@ def test_a_client_of_the_typescript_sdk_waits_and_is_served(first_start: FirstSt
     print(f"connected and listed after {seen['ready']} ms; {len(seen['texts']) - 1} calls came too early")
 
     assert seen["ready"] < READY_MS
-    assert seen["tools"] == 12
+    assert seen["tools"] == 16
     assert all("Still being set up (" in text for text in seen["texts"][:-1])
     assert seen["result"].get("isError", False) is False
 

@@ -35,7 +35,8 @@ TO_COMPLETE: Final = "TCK-0050"
 """An open ticket of the sample data."""
 CALLS: Final[dict[str, dict[str, Any]]] = {
     "get_ticket_detail": {"ticketId": "TCK-0001"},
-    "get_ticket_changes": {"since": "monday"},
+    "get_ticket_changes": {"since": "yesterday"},
+    "find_similar_tickets": {"text": "The label printer stops"},
     "create_ticket": TICKET,
     "update_ticket": {"ticketId": "TCK-0001", "updatedById": "user2", "comment": "Hello"},
     "add_ticket_history": {"ticketId": "TCK-0001", "userId": "user2", "comment": "Hello"},

@@ -63,9 +63,9 @@ async def test_every_tool_has_a_title_a_description_and_all_hints(here: World) -
         assert tool.title
         assert tool.description
         assert hints is not None
-        writes = tool.name in {"create_ticket", "update_ticket", "add_ticket_history"}
+        writes = tool.name in {"create_ticket", "update_ticket", "add_ticket_history", "update_tickets"}
         assert hints.read_only_hint is not writes
-        assert hints.destructive_hint is (tool.name == "update_ticket")
+        assert hints.destructive_hint is (tool.name in {"update_ticket", "update_tickets"})
         assert hints.idempotent_hint is not writes
         assert hints.open_world_hint is False
 
