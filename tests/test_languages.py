@@ -79,11 +79,12 @@ async def check_all(ask: Ask) -> None:
         for sentence in [text, *filter(None, sentences)]:
             assert JAPANESE.search(sentence), (what, sentence)
             assert not ENGLISH.search(without_code(sentence)), (what, sentence)
+            assert not re.search(r"。 [^|]", sentence), (what, sentence)
 
 
 def without_code(text: str) -> str:
-    """Return a text without descriptions of arguments, code, and the mark of texts that were cut."""
-    return re.sub(r"`[^`]*`|\w+: (?:true|false)|\([A-Z][^()]*\)|\[cut at .*?\]", "", text)
+    """Return a text without code, and the mark of texts that were cut."""
+    return re.sub(r"`[^`]*`|\w+: (?:true|false)|\[cut at .*?\]", "", text)
 
 
 async def test_every_sentence_over_stdio_is_in_the_language_that_is_set(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
-from shared.localization import localized
+from shared.localization import current_language, localized
 from shared.markdown import one_line
 from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named
 from shared.mcp_tools.arguments.names import misnamed
@@ -28,6 +28,8 @@ _MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
     "list_type": "must be a list",
 })  # fmt: skip
 """What an argument must be, for the kinds of errors that no reader of a value answers."""
+_TOOL: Final = re.compile(r"\bget_\w+")
+_EXAMPLE: Final = re.compile(r"[+-]3d|YYYY-MM-DD")
 _HAS_HELP: Final = re.compile("for example|at most|too large| to |例: |以内|大きすぎ|から.*まで")
 
 
@@ -158,11 +160,21 @@ def _object_at(arguments: Mapping[str, Any], place: Sequence[str | int]) -> Mapp
 
 def _hint(field: FieldInfo) -> str:
     """Return what helps to choose a value, for the end of a sentence."""
-    described = localized(" ({words})", words=field.description.rstrip(".")) if field.description else ""
+    described = _described(field.description or "")
     if not field.is_required():
         return described + localized("; or leave it out")
     has_example = described or not free_text([*field.metadata, field.annotation])
     return described if has_example else localized(", for example {example}", example=a_text())
+
+
+def _described(description: str) -> str:
+    """Return the description of an argument, which is in English alone; elsewhere the tool or example that it names."""
+    if not description or current_language() == "en":
+        return localized(" ({words})", words=description.rstrip(".")) if description else ""
+    if tool := _TOOL.search(description):
+        return localized(" (see {tool})", tool=tool[0])
+    example = _EXAMPLE.search(description)
+    return localized(", for example {example}", example=example[0]) if example else ""
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:

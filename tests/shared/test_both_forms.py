@@ -9,9 +9,9 @@ import pytest
 from mcp_types import CallToolResult
 
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.render.labels import LABELS
 from shared.mcp_tools.schema import schema_of
 from shared.tickets.columns import TICKET_COLUMNS
+from shared.tickets.labels import LABELS
 from shared.wire_json import encode
 from tests.shared.given import TICKET, World, responses, text_of, world
 from tests.tokens import tokens

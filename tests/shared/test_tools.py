@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+from shared.identity import Principal
 from tests.shared.given import TICKET, World, rows_of, text_of, world
 
 KINDS: tuple[Literal["existing", "reference"], ...] = ("existing", "reference")
@@ -76,6 +77,18 @@ async def test_a_list_has_six_columns_or_those_that_were_asked_for_in_their_orde
     assert "| Ticket | Summary | Status | In charge | Due | Days left |" in text_of(plain)
     assert (wide.structured_content or {})["columns"] == ["externalTicketId", "scheduledCompletionDate", "ticketId"]
     assert "| External id | Due | Ticket |" in text_of(wide)
+
+    here.principal, here.headers = Principal("ann"), {"accept-language": "ja"}
+    japanese = text_of(await here.call("get_ticket_list", limit=2, fields="チケット、件名、期限、完了"))
+    assert "| チケット | 件名 | 期限 | 完了 |" in japanese
+    text = text_of(await here.call("update_ticket", ticketId="TCK-0001", updatedById="user1", clear=["備考"]))
+    assert '"clear": ["remarks"]' in text
+
+
+async def test_another_word_for_what_is_looked_for_is_answered_with_the_right_one(here: World) -> None:
+    for tool, right in (("get_users", "query"), ("get_accounts", "query"), ("find_similar_tickets", "text")):
+        text = text_of(await here.call(tool, search="printer"))
+        assert f'Call again with: `{{"{right}": "printer"}}`' in text
 
 
 @pytest.mark.parametrize("given", ["[]", [], None, '["ticketId", "summary"]', "Ticket, title"])

@@ -80,6 +80,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "limit: a page has at most {most} entries.": "limit: 1ページは{most}件以内です。",
     "{first} must not be after {last}": "{first} を {last} 以前の日付にしてください",
     " ({words})": "({words})",
+    " (see {tool})": "({tool} を参照)",
     ", for example {example}": "(例: {example})",
     "; or leave it out": "。省略することもできます",
     "is missing{hint}": "指定されていません{hint}",

@@ -22,7 +22,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "would change": "変更予定",
     "has it already": "変更不要",
     "cannot": "変更不可",
-    "done": "完了",
+    "done": "変更済み",
     "done before": "実行済み",
     "skipped": "見送り",
     "failed": "失敗",
@@ -74,6 +74,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     # what has changed since
     "is no entry of the history of {ticket}, whose newest entry is {newest}":
         "{ticket} の履歴にない項目です。最新の項目は {newest} です",
+    "{ticket} has no history; leave ifUnchangedSince out, or give a moment":
+        "{ticket} には履歴がありません。ifUnchangedSince を省略するか、日時を指定してください",
     "This ticket API cannot compare as it writes: that nothing had changed was checked just before the write.":
         "このチケット API は書き込みと同時に照合できないため、変更がないことを書き込みの直前に確認しました。",
     "Ticket {ticket} has changed. {said} Nothing was changed by this call; repeat it only if it is still right.":

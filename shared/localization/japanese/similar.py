@@ -15,7 +15,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         "Most similar first.": "似ている順です。",
         "Looks like {ticket}: {reasons}.": "{ticket} に似ています: {reasons}。",
         "Compared: the first {count} characters.": "先頭の{count}文字だけを比較しました。",
-        "give either text or ticketId": "text と ticketId のどちらか一方を指定してください",
+        "Give either text or ticketId": "text と ticketId のどちらか一方を指定してください",
         "has no word to look for; describe the matter in some words": (
             "探す手がかりになる語がありません。内容を言葉で書いてください"
         ),

@@ -7,9 +7,11 @@ from typing import Annotated, Final, Literal, get_args
 from pydantic import BeforeValidator, WithJsonSchema
 
 from shared.localization import localized
+from shared.localization.japanese import SENTENCES
 from shared.mcp_tools.arguments.names import meant
 from shared.mcp_tools.arguments.values import choice, folded
 from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
+from shared.tickets.labels import LABELS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
 _SortOrder = Literal["asc", "desc"]
@@ -26,6 +28,11 @@ _Clearable = Literal[
 _Visibility = Literal["internal", "public"]
 CLEARABLE: Final = frozenset(get_args(_Clearable))
 """Optional fields of a ticket, which can be cleared."""
+
+
+def _in_both(label: str) -> tuple[str, str]:
+    """Return a label as results show it in English and in Japanese."""
+    return label, SENTENCES[label]
 
 
 def _words(words: Mapping[str, str]) -> Mapping[str, str]:
@@ -71,7 +78,7 @@ _COLUMNS: Final = MappingProxyType({
         "completionDate": "completedAt completedOn closedAt resolvedAt 完了日",
         "updatedAt": "updatedOn lastUpdated lastChanged modified modifiedAt changedAt 更新日時 更新日",
     }),
-    **{folded(heading): column for column, heading in TICKET_HEADINGS.items()},
+    **{folded(word): column for column, heading in TICKET_HEADINGS.items() for word in _in_both(heading)},
 })  # fmt: skip
 """The result shows which column was taken; a client may show its model only the headings."""
 
@@ -86,6 +93,9 @@ _GROUPS: Final = _words({
 })  # fmt: skip
 
 
+_CLEARED: Final = MappingProxyType({folded(word): name for name in CLEARABLE for word in _in_both(LABELS[name])})
+
+
 def _column(word: str) -> str | None:
     return meant(word, TICKET_COLUMNS)
 
@@ -95,7 +105,7 @@ def _sorted_anyway(word: str) -> str:
 
 
 def _clearable(word: str) -> str | None:
-    return meant(word, tuple(sorted(CLEARABLE)))
+    return _CLEARED.get(word) or meant(word, tuple(sorted(CLEARABLE)))
 
 
 Column = Annotated[

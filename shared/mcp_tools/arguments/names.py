@@ -34,6 +34,8 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "responseDetails": ("response", "resolution", "answer", "solution"),
     "remarks": ("remark", "notes", "note", "memo"),
     "searchQuery": ("query", "q", "search", "keyword", "keywords", "text", "searchtext", "term", "filter"),
+    "query": ("search", "q", "searchquery", "name", "text", "keyword", "keywords", "searchtext", "term", "filter"),
+    "text": ("query", "q", "search", "searchquery", "summary", "description", "message", "mail", "body", "content"),
     "scheduledCompletionDateFrom": (
         *("duefrom", "dueafter", "duedatefrom", "duedateafter", "duesince", "deadlinefrom", "scheduledfrom", "from"),
         *("fromdate", "startdate", "datefrom"),

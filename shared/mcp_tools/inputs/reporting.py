@@ -2,7 +2,15 @@
 
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
@@ -53,14 +61,16 @@ class _InPeriod(ToolInput):
     ends: ClassVar[tuple[str, str]]
     """The arguments that begin and end it."""
 
-    @model_validator(mode="after")
-    def _runs_forward(self) -> Self:
-        given, (first, last) = self.given(), self.ends
+    @model_validator(mode="wrap")
+    @classmethod
+    def _runs_forward(cls, arguments: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        model = handler(arguments)
+        given, (first, last) = model.given(), cls.ends
         if first in given and last in given and given[first] > given[last]:
-            right = {first: given[last], last: given[first]}
+            right = {first: arguments[last], last: arguments[first]}  # as written: a day begins and ends
             text = localized("{first} must not be after {last}", first=first, last=last)
             raise values.WrongValueError(text, right=right)
-        return self
+        return model
 
 
 class TicketReportInput(_InPeriod):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from shared.localization import localized
 from shared.markdown import inline, quote
-from shared.mcp_tools.render.labels import field_label
+from shared.tickets.labels import field_label
 
 
 def document(*parts: str, notes: Sequence[str] = ()) -> str:

@@ -32,7 +32,7 @@ def _head(result: TicketsUpdated) -> str:
             who=who,
         )
     if result.commented:
-        said += f" {localized('The comment was added.')}"
+        said = localized(" ").join([said, localized("The comment was added.")])
     alike = facts(*map(field_changed, result.changed or ()))
     again = localized("To do exactly this, repeat the call with confirm: {token}", token=result.confirm)
     return "\n".join(filter(None, [said, inline(result.stopped or ""), again if result.confirm else "", alike]))

@@ -5,8 +5,8 @@ from typing import Final
 from shared.localization import localized
 from shared.markdown import inline, table
 from shared.mcp_tools.render.blocks import document
-from shared.mcp_tools.render.labels import column_label
 from shared.tickets import results
+from shared.tickets.labels import column_label
 
 _NONE: Final = "No tickets match."
 _NONE_FOUND: Final = "No tickets were found."

@@ -16,8 +16,8 @@ from shared.mcp_tools.render.blocks import (
     long,
     text,
 )
-from shared.mcp_tools.render.labels import field_label
 from shared.tickets import results
+from shared.tickets.labels import field_label
 from shared.tickets.models import Attachment, HistoryEntry, Ticket
 
 _BRIEF: Final = frozenset({

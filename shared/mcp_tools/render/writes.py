@@ -3,9 +3,9 @@
 from shared.localization import localized
 from shared.markdown import inline, quote
 from shared.mcp_tools.render.blocks import People, block, change, document, fact, facts, named
-from shared.mcp_tools.render.labels import field_label
 from shared.mcp_tools.render.tickets import attachments, history_entry, ticket_facts
 from shared.tickets import results
+from shared.tickets.labels import field_label
 from shared.tickets.models import MasterItem
 
 
@@ -29,7 +29,7 @@ def ticket_updated(updated: results.TicketUpdated) -> str:
     changes = facts(*map(field_changed, updated.changed))
     comment = block(localized("Comment added"), quote(updated.comment)) if updated.comment else ""
     head = localized("Updated ticket {ticket_id}.", ticket_id=inline(updated.ticket_id))
-    return document(f"{head} {_recorded(updated.recorded_as)}", changes, comment, notes=updated.notes)
+    return document(_recorded(head, updated.recorded_as), changes, comment, notes=updated.notes)
 
 
 def field_changed(one: results.FieldChange) -> str:
@@ -41,10 +41,9 @@ def comment_added(added: results.CommentAdded) -> str:
     """Render a comment, as stored."""
     people = People()
     said = inline(added.already or localized("Added a comment to ticket {ticket_id}.", ticket_id=added.ticket_id))
-    recorded = _recorded(added.recorded_as)
     people.named(added.recorded_as.name, added.recorded_as.id)
-    return document(f"{said} {recorded}", history_entry(added.entry, people), notes=added.notes)
+    return document(_recorded(said, added.recorded_as), history_entry(added.entry, people), notes=added.notes)
 
 
-def _recorded(user: MasterItem) -> str:
-    return localized("Recorded as {user}.", user=named(user.name, user.id))
+def _recorded(said: str, user: MasterItem) -> str:
+    return localized(" ").join([said, localized("Recorded as {user}.", user=named(user.name, user.id))])

@@ -125,6 +125,10 @@ _IN_MONTH: Final = tuple(
 )
 
 
+_IS_WEEK: Final = re.compile(r" week$|週$")
+_IS_MONTH: Final = re.compile(r" month$|月$")
+
+
 def relative_days(text: str, now: datetime, *, past: bool) -> tuple[date, ...]:
     """Return the readings of a relative day; `past` says whether a weekday alone lies before or after `now`."""
     today = now.date()
@@ -137,6 +141,7 @@ def relative_days(text: str, now: datetime, *, past: bool) -> tuple[date, ...]:
         or _by_months(text, today)
         or _by_weekday(text, today, past=past)
         or _in_month(text, today)
+        or _whole_period(text, today)
     )
 
 
@@ -226,6 +231,17 @@ def _in_month(text: str, today: date) -> tuple[date, ...]:
                 return (existing_day(month.year, month.month, int(parts["number"])),)
             last = calendar.monthrange(month.year, month.month)[1]
             return (month.replace(day=last) if parts.get("last") else month,)
+    return ()
+
+
+def _whole_period(text: str, today: date) -> tuple[date, ...]:
+    """Return the first and the last day of a week, which begins on Monday, or of a month."""
+    if text.removesuffix(" week") in _WEEKS and _IS_WEEK.search(text):
+        monday = today + timedelta(weeks=_WEEKS[text.removesuffix(" week")], days=-today.weekday())
+        return monday, monday + timedelta(days=6)
+    if text.removesuffix(" month") in _MONTHS and _IS_MONTH.search(text):
+        month = _month(today, _MONTHS[text.removesuffix(" month")])
+        return month, month.replace(day=calendar.monthrange(month.year, month.month)[1])
     return ()
 
 

@@ -106,18 +106,22 @@ def _rows(request: ReportRequest, counted: Counted, columns: Sequence[str], left
     """Return the first groups whose rows take at most `left` tokens, at least one, and all others as one row."""
     rows, shown = list[tuple[Cell, ...]](), list[Measures]()
     names: list[Cell] = [localized("(others)"), *(None for _ in request.group_by[1:])]
-    for place, group in enumerate(counted.groups):
+    for group in counted.groups:
         row = _row([short_name(name) for name in group.names], group.measures, columns, request.at)
         left -= row_tokens(row)
         others = _row(names, counted.total.without(shown), columns, request.at)
-        if rows and left < (0 if place == len(counted.groups) - 1 else row_tokens(others)):
+        if rows and left < (row_tokens(others) if _has_any(counted.total.without([*shown, group.measures])) else 0):
             break
         rows.append(row)
         shown.append(group.measures)
     rest = counted.total.without(shown)
-    if rest.count or rest.received or rest.completed:
+    if _has_any(rest):
         rows.append(_row(names, rest, columns, request.at))
     return rows
+
+
+def _has_any(measures: Measures) -> bool:
+    return bool(measures.count or measures.received or measures.completed)
 
 
 def _row(names: Sequence[Cell], measures: Measures, columns: Sequence[str], at: TicketTime) -> tuple[Cell, ...]:

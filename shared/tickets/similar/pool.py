@@ -17,6 +17,8 @@ OF_EACH: Final = 50
 MAX_ASKED: Final = 8
 """Words that a ticket API is asked for."""
 _OF_ACCOUNT: Final = 100
+_COMMON: Final = 10
+"""A word that is too common for the API to count it counts as if one ticket in so many had it."""
 _MANY: Final = 4
 """Words with more than `OF_EACH` tickets that are searched in pairs and in one account too, the rarest of them."""
 
@@ -59,12 +61,13 @@ async def searched(api: APIClient, words: Sequence[Word], account_id: str | None
     """
     pool, wanted = Pool(), asked(words)
     of_account = [_rows(api, limit=_OF_ACCOUNT, accountId=account_id)] if account_id else []
-    (_, pool.total), *found = await gather_all(
+    (_, total), *found = await gather_all(
         _rows(api, limit=1), *(_rows(api, searchWords=word.sought) for word in wanted), *of_account
     )
+    pool.total = total or 0
     for word, (rows, times) in zip(wanted, found, strict=False):
         pool.add(rows, word)
-        pool.times[word] = times
+        pool.times[word] = pool.total // _COMMON if times is None else times
     for rows, _ in found[len(wanted) :]:
         pool.add(rows)
     common = sorted((word for word in wanted if pool.times[word] > OF_EACH), key=lambda word: pool.times[word])[:_MANY]
@@ -103,12 +106,14 @@ async def compared(api: APIClient, words: Sequence[Word], window: Window | None)
     return pool
 
 
-async def _rows(api: APIClient, *, limit: int = OF_EACH, **query: Any) -> tuple[list[Row], int]:
-    """Return the newest tickets that match, completed ones too, and how many match, as far as the API says."""
+async def _rows(api: APIClient, *, limit: int = OF_EACH, **query: Any) -> tuple[list[Row], int | None]:
+    """Return the newest tickets that match, completed ones too, and how many match; None: many, not counted."""
     response = await api.get("/tickets", params={**query, "limit": limit, "showCompleted": True, "envelope": True})
     listed, total = (response.get("tickets"), response.get("total")) if isinstance(response, dict) else (response, None)
     rows = rows_in(listed)
-    return rows, total if type(total) is int else len(rows)
+    if type(total) is not int:
+        return rows, len(rows)
+    return rows, None if response.get("totalIsExact") is False else total
 
 
 def rows_in(listed: object) -> list[Row]:

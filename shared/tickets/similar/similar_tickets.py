@@ -35,7 +35,7 @@ class SimilarTicketFinder:
             UpstreamError: the API failed.
         """
         if (query.text is None) is (query.ticket_id is None):
-            raise InvalidInputError.of([Problem("", localized("give either text or ticketId"))])
+            raise InvalidInputError.of([Problem("", localized("Give either text or ticketId"))])
         checked = await check(self._system.master, query.given(), call)
         subject, own_id = await self._subject(query, checked)
         is_searched = all([await self._system.features.has(one) for one in (SEARCH_WORDS, TOTAL_COUNT)])

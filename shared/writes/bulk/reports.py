@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from shared.localization import localized
 from shared.markdown import one_line
+from shared.tickets.labels import field_label
 from shared.tickets.parts import cut
 from shared.tickets.results import MAX_CELL, FieldChange, shortened
 from shared.writes.bulk.carrying_out import Ended, Run
@@ -131,7 +132,11 @@ def _was_given(ended: Ended, field: str) -> bool:
 def _own(ended: Ended, common: Sequence[FieldChange]) -> list[str]:
     """Return what changes in one ticket, apart from what is the same for all."""
     fields = {one.field for one in common}
-    return [f"{one.field}: {one.arrow()}" for one in ended.changed if one.field not in fields]
+    return [
+        localized("{label}: {value}", label=field_label(one.field), value=one.arrow())
+        for one in ended.changed
+        if one.field not in fields
+    ]
 
 
 def _planned_cell(ended: Ended, common: Sequence[FieldChange], *, has_fields: bool) -> str | None:
@@ -147,7 +152,7 @@ def _planned_cell(ended: Ended, common: Sequence[FieldChange], *, has_fields: bo
     said = []
     for one in differ:
         was = localized("was {old}", old=one_line(one.old or "") or localized("(empty)"))
-        said.append(f"{one.field} {was}" if several else was)
+        said.append(localized("{label}: {value}", label=field_label(one.field), value=was) if several else was)
     said += _own(ended, common)
     own = ended.ticket.wanted
     if own.place != ALL_ALIKE and own.change.comment:

@@ -54,7 +54,9 @@ async def _found(where: TicketListInput, tickets: TicketList, call: ToolCall) ->
         said = [localized("{text}.", text=localized("no ticket fits it")), *page.notes]
         raise InvalidInputError.of([Problem("where", localized(" ").join(said).rstrip(".。"))])
     if page.has_more and not has_limit:
-        found = localized("more than {most}", most=MAX_TICKETS) if page.total is None else f"{page.total:,}"
+        found = f"{page.total or MAX_TICKETS:,}"
+        if page.total is None or page.more_than_total:
+            found = localized("more than {most}", most=found)
         text = localized(
             "{found} tickets fit it, and one call changes at most {most}; narrow it, or give limit",
             found=found,

@@ -49,6 +49,9 @@ def entries_since(ticket_id: str, history: Sequence[HistoryEntry], since: str) -
         return tuple(timeline[ids.index(since) + 1 :])
     if since == NO_ENTRY:
         return tuple(timeline)
+    if not timeline:
+        text = localized("{ticket} has no history; leave ifUnchangedSince out, or give a moment", ticket=ticket_id)
+        raise InvalidInputError.of([Problem("ifUnchangedSince", text)])
     text = localized(
         "is no entry of the history of {ticket}, whose newest entry is {newest}",
         ticket=ticket_id,

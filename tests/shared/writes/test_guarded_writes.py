@@ -8,7 +8,7 @@ import pytest
 
 from shared.concurrency import gather_all
 from tests.kills import kills
-from tests.shared.given import World, does_it_but_drops, text_of, world
+from tests.shared.given import TICKET, World, does_it_but_drops, text_of, world
 
 ONE = {"ticketId": "TCK-0001", "updatedById": "user1"}
 PATH = "/tickets/TCK-0001"
@@ -191,6 +191,11 @@ async def test_a_later_moment_and_a_wrong_entry_are_told_apart(here: World) -> N
     await here.done("update_ticket", **ONE, summary="After", ifUnchangedSince="2026-11-29T02:31Z")
 
     assert "is no entry of the history of TCK-0001" in text
+    created = await here.done("create_ticket", **TICKET)
+    text, _ = await here.refused(
+        "update_ticket", **ONE | {"ticketId": created["ticketId"]}, summary="A", ifUnchangedSince="57"
+    )
+    assert f"ifUnchangedSince: {created['ticketId']} has no history; leave ifUnchangedSince out" in text
     assert error["field"] == "ifUnchangedSince"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.tickets.activity import entries, histories
 from tests.kills import kills
-from tests.shared.given import NOW, TICKET, World, hangs, responses, rows_of
+from tests.shared.given import NOW, TICKET, World, hangs, responses, rows_of, text_of
 from tests.shared.tickets.paged import Ticket, tickets_of
 from tests.standin.model import Api
 
@@ -146,6 +146,12 @@ async def test_one_ticket_shows_each_entry(either: World, monkeypatch: pytest.Mo
     monkeypatch.setattr("shared.tickets.activity.one_ticket.MOST_ENTRIES", 2)
     pages = await walked(either, since="2020-01-01", ticketId="TCK-0001")
     assert [row for page in pages for row in page["rows"]] == shown["rows"]
+
+
+async def test_a_period_that_ends_before_it_begins_is_turned_round_with_all_of_its_days(either: World) -> None:
+    text = text_of(await either.call("get_ticket_changes", since="yesterday", until="-3d"))
+
+    assert 'Call again with: `{"since": "-3d", "until": "yesterday"}`' in text
 
 
 async def test_what_cannot_be_read_is_refused(either: World) -> None:

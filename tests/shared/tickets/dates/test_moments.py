@@ -131,7 +131,9 @@ def test_a_weekday_alone_lies_ahead_of_a_due_date_and_behind_what_is_done() -> N
     ("next friday", ("2026-11-27", "2026-12-04")), ("今度の金曜", ("2026-11-27", "2026-12-04")),
     ("wednesday", ("2026-11-25", "2026-12-02")), ("今週日曜", ("2026-11-22", "2026-11-29")),
     ("sunday next week", ("2026-11-29", "2026-12-06")), ("last sunday", ("2026-11-15", "2026-11-22")),
-    ("しあさって", ("2026-11-28", "2026-11-29")),
+    ("しあさって", ("2026-11-28", "2026-11-29")), ("last week", ("2026-11-16", "2026-11-22")),
+    ("来週", ("2026-11-30", "2026-12-06")), ("last month", ("2026-10-01", "2026-10-31")),
+    ("今月", ("2026-11-01", "2026-11-30")),
 ])  # fmt: skip
 def test_what_people_understand_differently_is_refused_with_every_reading(text: str, readings: tuple[str, ...]) -> None:
     with pytest.raises(AmbiguousError) as refusal:
@@ -187,7 +189,7 @@ def test_what_does_not_exist_is_refused_with_a_day_that_does(text: str, said: st
 
 
 @pytest.mark.parametrize("text", [
-    "", " ", "soon", "next week", "来週", "2026-11", "2026", "+1m", "P3D", "2026-11-22/2026-11-30", "14:30", "9時",
+    "", " ", "soon", "next year", "来年", "2026-11", "2026", "+1m", "P3D", "2026-11-22/2026-11-30", "14:30", "9時",
     "three", "in many days", "3営業日後", "週末", "1795305600", "2026-11-22x", "12026-11-22", "d" * (MAX_LENGTH + 1),
 ])  # fmt: skip
 def test_other_texts_are_answered_with_an_example(text: str) -> None:

@@ -18,5 +18,5 @@ async def test_reports_and_changes_are_in_the_callers_language(either: World) ->
     assert "| 週の初日 | 件数 | 未完了 |" in report
     assert changes.startswith("2026-11-23 00:00以降。変更")
     assert "| チケット | 件名 | 変更内容 | コメント数 | 変更者 | 日時 |" in changes
-    assert "ステータス: " in changes
+    assert "状態: " in changes
     assert _ENGLISH.findall(report + changes) == []

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from shared.localization import LANGUAGES, in_language
-from shared.tickets.reports.size import MAX_TOKENS, short_name
+from shared.tickets.reports.size import MAX_TOKENS, row_tokens, short_name, tokens_left
 from shared.wire_json import encode
 from tests.kills import kills
 from tests.o200k import o200k
@@ -64,6 +64,21 @@ async def test_a_report_takes_at_most_300_tokens(reference: World, tmp_path: Pat
     assert [(count, text) for count, text in zip(of_texts, texts, strict=True) if count > MAX_TOKENS] == []
     assert [form for text, form in zip(of_texts, of_forms, strict=True) if form > 1.25 * text] == []
     assert min(rows) >= 3
+
+
+async def test_the_row_of_all_others_has_its_place_whatever_groups_the_api_names(reference: World) -> None:
+    names = [{"by": "week", "id": "2026-11-23", "name": "2026-W48"}]
+    small = {"count": 2, "open": 1, "overdue": 0, "oldestOpen": "2026-11-23 14:30", "averageOpenDays": 6.1}
+    for number in range(5, 12):
+        said = {"groups": [small | {"keys": names}] * number, "other": None, "total": LARGEST}
+        reference.wire.when("GET", "/tickets/stats", responses(200, said))
+        reference.wire.when("GET", "/tickets/stats", responses(200, said))
+        shown = await reference.done("get_ticket_report", groupBy="person")
+        reference.wire._rules.clear()
+
+        assert shown["rows"][-1][0] == "(others)"
+        left = tokens_left(len(shown["columns"]), has_period=False, notes=())
+        assert sum(row_tokens(tuple(row)) for row in shown["rows"]) <= left
 
 
 def test_a_long_name_is_cut_by_its_width() -> None:

@@ -8,10 +8,13 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
+from shared.api_client import APIClient
 from shared.localization import in_language
 from shared.tickets.features import SEARCH_WORDS
 from shared.tickets.paging import windows
 from shared.tickets.similar import pool
+from shared.tickets.similar.likeness import weights_of
+from shared.tickets.similar.words import words_of
 from shared.wire_json import encode
 from tests.kills import kills
 from tests.o200k import o200k
@@ -95,8 +98,8 @@ async def test_another_matter_is_not_listed_and_the_answer_says_what_was_looked_
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({}, "give either text or ticketId."),
-        ({"text": "a", "ticketId": "TCK-0001"}, "give either text or ticketId."),
+        ({}, "Give either text or ticketId."),
+        ({"text": "a", "ticketId": "TCK-0001"}, "Give either text or ticketId."),
         ({"text": "?! 12"}, "text: has no word to look for; describe the matter in some words."),
         ({"ticketId": "TCK-9999"}, "There is no ticket TCK-9999; get_ticket_list finds ids."),
         ({"text": "printer", "accountId": "acc-none"}, "accountId: no such id or name. Allowed: "),
@@ -220,3 +223,18 @@ async def test_five_tickets_take_few_tokens_in_both_forms(filled: World, tmp_pat
     assert [len(rows_of(made.structured_content or {})) for made in results] == [5, 5]
     assert max(counted[::2]) <= TOKENS
     assert all(json <= 1.25 * text for text, json in zip(counted[::2], counted[1::2], strict=True))
+
+
+async def test_a_word_that_the_api_does_not_count_is_a_common_one() -> None:
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        sought = request.url.params.get("searchWords", "")
+        total = {"": 40_000, "zeppelin": 50}.get(sought, 50)
+        rows = [{"ticketId": f"{sought}-{n}", "summary": sought} for n in range(2)]
+        return httpx2.Response(200, json={"tickets": rows, "total": total, "totalIsExact": sought != "network"})
+
+    rare, common = words_of("zeppelin network")
+    async with APIClient("http://api", transport=httpx2.MockTransport(respond)) as api:
+        found = await pool.searched(api, (rare, common), None)
+
+    assert found.times == {rare: 50, common: 4_000}
+    assert weights_of(found.times, found.total)[rare] > 2 * weights_of(found.times, found.total)[common]

@@ -1,14 +1,16 @@
 """The preview of a change of several tickets, and its token."""
 
+import re
 from typing import Any, Final
 
 import pytest
 
 from shared.identity import Principal
+from shared.tickets.paging import windows
 from shared.writes.bulk import planned
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.kills import kills
-from tests.shared.given import World, hangs, refuses, text_of
+from tests.shared.given import TICKET, World, hangs, refuses, text_of
 from tests.shared.repeated import tools_of
 from tests.shared.writes.bulk.given import AS_USER, SEVEN, TO_ONE, call, comments, confirmed, in_charge, states, why
 
@@ -203,3 +205,30 @@ async def test_a_preview_speaks_japanese(reference: World) -> None:
     text = text_of(await reference.call("update_tickets", **AS_USER | TO_ONE))
 
     assert text.startswith("プレビューです。まだ何も書き込んでいません。7件のうち7件が変更されます。")
+
+    own = {"personInChargeId": "user5", "scheduledCompletionDate": "2027-01-05"}
+    mine = [{"ticketId": "TCK-0021", "remarks": "A"}, {"ticketId": "TCK-0022", "statusId": "stat3"}]
+    for arguments in ({"ticketIds": SEVEN, "change": own}, {"changes": mine}):
+        lines = text_of(await reference.call("update_tickets", **AS_USER, **arguments))
+        assert re.search(r"^- TCK-\d+ .*(担当|備考|状態): ", lines, re.MULTILINE)
+        assert not re.search("personInChargeId|remarks|statusId", lines)
+    shown = await call(reference, ticketIds=SEVEN[:2], change={"remarks": "済"})
+    done = text_of(
+        await reference.call(
+            "update_tickets", **AS_USER, ticketIds=SEVEN[:2], change={"remarks": "済"}, confirm=shown["confirm"]
+        )
+    )
+    assert f"- {SEVEN[0]}: 変更済み" in done  # not 完了, which is the word for a completed ticket
+
+
+async def test_a_number_that_is_not_all_is_said_to_be_exceeded(
+    existing: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(60):
+        await existing.api.post("/tickets", TICKET | {"summary": f"New {number}"})
+    monkeypatch.setattr(windows, "WINDOW", 55)
+
+    where = {"showCompleted": True}
+    text, _ = await existing.refused("update_tickets", **AS_USER, where=where, change={"remarks": "A"})
+
+    assert "where: more than 55 tickets fit it" in text
