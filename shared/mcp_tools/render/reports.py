@@ -70,7 +70,7 @@ def _in_period(received: int | None, completed: int | None) -> str:
 
 
 def ticket_changes(changes: TicketChanges) -> str:
-    """Render what changed: how much by whom, then a row for each ticket or entry."""
+    """Render what changed: how much each author changed, then a row for each ticket or entry."""
     since = inline(changes.since)
     span = localized("From {since} to {until}.", since=since, until=inline(changes.until)) if changes.until else ""
     said = [
