@@ -55,7 +55,7 @@ class ChangeTables:
         return (
             entries[0].ticket_id,
             beginning(entries[-1].summary, MAX_SUMMARY),
-            "; ".join(filter(None, [*said, changes_of(own, self._names)])) or None,
+            localized("; ").join(filter(None, [*said, changes_of(own, self._names)])) or None,
             sum(_has_comment(entry) for entry in own) or None,
             authors_of(own, self._names),
             self._at.shown_moment(own[-1].timestamp or ""),

@@ -158,7 +158,7 @@ def _planned_cell(ended: Ended, common: Sequence[FieldChange], *, has_fields: bo
 
 
 def _said(parts: Sequence[str]) -> str | None:
-    return cut("; ".join(parts), MAX_CHANGE) or None
+    return cut(localized("; ").join(parts), MAX_CHANGE) or None
 
 
 def _summary(ticket: PlannedTicket) -> str | None:
