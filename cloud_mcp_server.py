@@ -160,7 +160,7 @@ class CloudMCPServer:
             yield
 
     def _what_is_missing(self, *, has_own_provider: bool) -> str | None:
-        """Return what a client should know that looks for a way to sign in where there is none."""
+        """Return what a client should know that looks for a way to sign in where none exists."""
         if self._settings.signs_in:
             if not self._settings.issues_tokens:
                 return SIGN_IN_ELSEWHERE

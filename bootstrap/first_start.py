@@ -137,7 +137,7 @@ class FirstStart:
         if response is not None:
             self._write([response])
         elif self._failure is not None and message.get("method") == "tools/call":
-            self._begin_set_up()  # whoever asks again may have corrected what was wrong
+            self._begin_set_up()  # what was wrong may have been corrected since
 
     def _end(self) -> int:
         """End with the client; what it asked before it left is answered."""

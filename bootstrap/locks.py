@@ -36,7 +36,7 @@ def only_one_process(path: Path, folder: Path, progress: Progress) -> Iterator[I
 def _holder(path: Path) -> str:
     try:
         return path.read_text("utf-8") or "another process"
-    except OSError:  # on Windows nobody else may read what is locked
+    except OSError:  # on Windows no other process may read what is locked
         return "another process"
 
 

@@ -1,4 +1,4 @@
-"""This machine: where things are, what processes inherit, what the user is told."""
+"""This machine: where things are, what processes inherit, what the user reads."""
 
 import contextlib
 import os

@@ -24,7 +24,7 @@ class MadeOnce(ABC):
 
     Args:
         folder: its place.
-        progress: is told how far it is.
+        progress: gets how far it is.
     """
 
     def __init__(self, folder: Path, progress: Progress) -> None:

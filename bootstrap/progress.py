@@ -1,4 +1,4 @@
-"""How far a set-up has got: said on stderr, and kept for whoever asks meanwhile; and the commands it consists of."""
+"""How far a set-up has got: said on stderr, and kept for callers that ask; and the commands it consists of."""
 
 import subprocess
 import sys

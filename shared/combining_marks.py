@@ -11,7 +11,7 @@ from typing import Final
 MOST_MARKS: Final = 30
 """In a row; no language needs as many."""
 _SUSPICIOUS: Final = re.compile(rf"(?:[^\w\s\x00-\x7f]|[\uff9e\uff9f]){{{MOST_MARKS + 1},}}")
-"""More characters in a row than marks may be: all marks are among these, and signs."""
+"""More characters in a row than marks may be: all marks are among these, and symbols."""
 
 
 def with_few_marks(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How whoever started this program runs another one of this repository: by run.py, as installed, or as a module."""
+"""How a user of this program runs another one of this repository: by run.py, as installed, or as a module."""
 
 import sys
 from pathlib import Path

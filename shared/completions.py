@@ -45,7 +45,7 @@ _asking: ContextVar[ServerRequestContext[Any, Any]] = ContextVar("asking")
 
 
 class Completions:
-    """The completion of a server, and the middleware that tells it who asks.
+    """The completion of a server, and the middleware that gives it the caller.
 
     Args:
         tools_provider: provides the tools, and so the data, of each caller's tenant.

@@ -19,11 +19,11 @@ def create_private(path: Path) -> None:
 def made_private(path: Path) -> str | None:
     """Take the rights of other users to the file away; return a sentence if there were any, or if it cannot be done.
 
-    A file of another owner may be shared with a group on purpose, so only one that everybody can read is reported.
+    A file of another owner may be shared with a group on purpose, so only one that all users can read is reported.
     """
     try:
         status = path.stat()
-    except OSError:  # there is none
+    except OSError:  # no such file
         return None
     if os.name != "posix" or not status.st_mode & OF_OTHERS or not path.is_file():
         return None

@@ -31,7 +31,7 @@ def zone_named(name: str) -> ZoneInfo:
     """Return the zone with an IANA name, for example `Asia/Tokyo`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no zone has that name.
     """
     try:
         return ZoneInfo(name)

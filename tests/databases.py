@@ -105,7 +105,7 @@ class Postgres:
 
 
 def _in_memory() -> Path | None:
-    """Return a folder in memory, where a database is copied in a tenth of the time; None where there is none."""
+    """Return a folder in memory, where a database is copied in a tenth of the time; None if the machine has none."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_IN_MEMORY else None
 
 

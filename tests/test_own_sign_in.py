@@ -1,4 +1,4 @@
-"""A server with an authorization server of its own: what its settings make of it. Nothing is opened, nobody asked."""
+"""A server with an authorization server of its own: what its settings make of it. No connection is opened."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

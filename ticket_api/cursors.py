@@ -1,7 +1,7 @@
 """The place of a ticket in an order, as text: where a page ends and the next one begins.
 
 `rd:2026-11-20T03:04/TCK-1234` is the place of TCK-1234, received at that minute, in the order by reception, latest
-first. It is short because language models pay for each of its characters. Whoever has it need not understand it.
+first. It is short because language models pay for each of its characters. Clients need not understand it.
 """
 
 from datetime import date, datetime

@@ -41,7 +41,7 @@ class ProtectedResources:
         return _RESOURCE_OF.get(path.rstrip("/").rpartition("/")[2], "")
 
     def named(self, resource: str) -> str | None:
-        """Return the canonical address of the resource that `resource` names; None if there is none of that name.
+        """Return the canonical address of the resource that `resource` names; None if no resource has that name.
 
         Scheme and host may be in upper case, and a slash may follow at the end (MCP authorization, canonical URI).
         """

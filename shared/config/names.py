@@ -92,7 +92,7 @@ def _without_prefix(settings: type[BaseSettings]) -> frozenset[str]:
 
 
 def _meant(name: str, bare: Collection[str], given: Collection[str]) -> str | None:
-    """Return the setting that was meant by `name`, if it is none.
+    """Return the setting that was meant by `name`, if that names no setting.
 
     Args:
         name: in upper case.

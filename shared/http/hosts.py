@@ -1,4 +1,4 @@
-"""Tells loopback and private hosts from public ones by their names and addresses, without looking them up. Pure.
+"""Distinguishes loopback and private hosts from public ones by name and address, without looking them up. Pure.
 
 A name counts as private if no public one can be like it: without a dot (of a container, of the local network), or below
 a domain that is reserved for private use. Sources: RFC 6761 (.localhost), RFC 6762 (.local), RFC 8375 (.home.arpa),

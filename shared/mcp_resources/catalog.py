@@ -44,7 +44,7 @@ MASTER: Final = TemplateSpec(
     "tickets://master/{kind}",
     "master",
     lambda: localized("Master data"),
-    lambda: localized("A list of master data, its first 200 entries: {kinds}.", kinds=", ".join(KINDS)),
+    lambda: localized("A list of master data, its first 200 entries: {kinds}.", kinds=localized(", ").join(KINDS)),
     "kind",
 )
 TEMPLATES: Final = (TICKET, MASTER)

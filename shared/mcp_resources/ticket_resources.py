@@ -54,7 +54,9 @@ class TicketResources:
         outcome = "cancelled"
         try:
             if not tool:
-                raise NotFoundError(localized("There is no such list. There are: {kinds}.", kinds=", ".join(KINDS)))
+                raise NotFoundError(
+                    localized("There is no such list. There are: {kinds}.", kinds=localized(", ").join(KINDS))
+                )
             result = await self._tools[tool].answer(arguments, call)
             outcome = "ok"
         except TicketServerError as error:

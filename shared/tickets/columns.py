@@ -24,8 +24,31 @@ TICKET_HEADINGS: Final[Mapping[str, str]] = MappingProxyType({  # the first six 
     "completionDate":          "Completed",
     "updatedAt":               "Updated",
 })
+REPORT_HEADINGS: Final[Mapping[str, str]] = MappingProxyType({
+    "status":      "Status",
+    "category":    "Category",
+    "person":      "In charge",
+    "account":     "Account",
+    "channel":     "Channel",
+    "week":        "Week from",
+    "count":       "Count",
+    "open":        "Open",
+    "overdue":     "Overdue",
+    "oldestDays":  "Oldest days",
+    "averageDays": "Average days",
+    "received":    "Received",
+})
+CHANGE_HEADINGS: Final[Mapping[str, str]] = MappingProxyType({
+    "changes":  "Changes",
+    "comments": "Comments",
+    "comment":  "Comment",
+    "by":       "By",
+    "last":     "Time",
+})
 HEADINGS: Final[Mapping[str, str]] = MappingProxyType({
     **TICKET_HEADINGS,
+    **REPORT_HEADINGS,
+    **CHANGE_HEADINGS,
     "id":             "Id",
     "name":           "Name",
     "email":          "E-mail",

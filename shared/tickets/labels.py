@@ -38,5 +38,5 @@ def field_label(name: str) -> str:
 
 
 def column_label(name: str) -> str:
-    """Return the heading of a column of a list."""
+    """Return the heading of a column of a list or report."""
     return localized(HEADINGS[name])

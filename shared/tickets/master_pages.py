@@ -16,7 +16,7 @@ MAX_MASTER: Final = 200
 
 
 class Selection(NamedTuple):
-    """What a caller wants to see of a list."""
+    """What a caller asks to see of a list."""
 
     query: str | None = None
     limit: int = MAX_MASTER
@@ -54,9 +54,9 @@ def master_page(
 
 
 def with_role(users: tuple[User, ...], role: str | None) -> tuple[tuple[User, ...], tuple[str, ...]]:
-    """Return the users with a role; if there are none, all of them and a note that says so.
+    """Return the users with a role; if no user has it, all of them and a note that says so.
 
-    The tools of before took any role and showed everybody, as their API does.
+    The tools of before took any role and showed all users, as their API does.
     """
     if role is None:
         return users, ()

@@ -1,4 +1,4 @@
-"""Cuts long texts into parts that together are the whole text. Pure.
+"""Cuts texts: long ones into parts that together are the whole text, and labels to their beginning. Pure.
 
 A part that is not the whole has a mark where text is missing. The marks are the same in every language, so that a text
 that is written back with one is recognised and refused. Parts never begin or end inside what is read as one character.
@@ -6,7 +6,8 @@ that is written back with one is recognised and refused. Parts never begin or en
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate, takewhile
 from typing import Final
 
 CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
@@ -39,6 +40,13 @@ def parts_of(text: str, limit: int) -> int:
 def cut(text: str, limit: int) -> str:
     """Return `text`, or its first part with the mark."""
     return text if len(text) <= limit else part(text, limit) or ""
+
+
+def beginning(text: str, most: int, cost: Callable[[str], int] = len) -> str:
+    """Return `text` on one line, or the first characters that cost at most `most` together, and an ellipsis."""
+    line = " ".join(text.split())
+    end = sum(1 for _ in takewhile(lambda total: total <= most, accumulate(map(cost, line))))
+    return line if end == len(line) else f"{line[: _end(line, 0, end)].rstrip()}…"
 
 
 def _mark(at: int, text: str) -> str:

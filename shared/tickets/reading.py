@@ -36,7 +36,7 @@ class HistoryPage:
     has_more: bool
 
 
-async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
+async def read_ticket(api: APIClient, ticket_id: str) -> TicketRead:
     """Return a ticket and its history, newest entry first.
 
     Only the request for the ticket decides whether it exists: the existing API returns an empty history for any id.
@@ -116,7 +116,7 @@ def _no_such_entry() -> InvalidInputError:
     return InvalidInputError.of([Problem("before", text)])
 
 
-async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
+async def read_before_write(api: APIClient, ticket_id: str) -> TicketRead:
     """Do as `read_ticket`, reading the history first, so that a change by others in between counts as new.
 
     Raises:
@@ -130,7 +130,7 @@ async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, Row
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 
-async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
+async def read_after_write(api: APIClient, ticket_id: str) -> TicketRead:
     """Do as `read_ticket`, reading the ticket first, so that the history explains every value of the ticket.
 
     Raises:

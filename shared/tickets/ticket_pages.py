@@ -205,7 +205,7 @@ def _enveloped(response: Any) -> Page:
 
 
 def _listed(rows: Any) -> list[Any]:
-    """Return the rows of a list. Raises: UpstreamFaultError, if it is none."""
+    """Return the rows of a list. Raises: UpstreamFaultError, if it is not a list."""
     if not isinstance(rows, list):
         parse_many(TicketRow, rows)
     return list(rows)

@@ -16,7 +16,7 @@ def retry_after_s(value: str, *, now: datetime) -> float | None:
     """Return how many seconds to wait; None without a usable value.
 
     Args:
-        value: of the header; empty if there is none.
+        value: of the header; empty without the header.
         now: the current time, in UTC.
     """
     text = value.strip()

@@ -9,8 +9,8 @@ from shared.localization import localized
 from shared.mcp_tools.inputs import AddHistoryInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import added, find_entries
-from shared.tickets.models import HistoryEntry, MasterItem, Ticket
-from shared.tickets.reading import read_before_write
+from shared.tickets.models import MasterItem
+from shared.tickets.reading import TicketRead, read_before_write
 from shared.tickets.references import Checked
 from shared.tickets.results import MAX_CELL, MAX_ECHO, CommentAdded, shortened, shortened_entry
 from shared.tickets.ticket_ids import read_named
@@ -65,7 +65,7 @@ class CommentAddition:
         self,
         new: AddHistoryInput,
         checked: Checked,
-        before: tuple[Ticket, tuple[HistoryEntry, ...]],
+        before: TicketRead,
         author: MasterItem,
         attempt: WriteAttempt,
         *,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 STALL_S: Final = 0.1
-"""If the bystander takes longer, or a sleep is so much too long, the machine was stalled."""
+"""If the bystander takes longer, or a sleep takes so much too long, the machine was stalled."""
 SHARE: Final = 0.95
 """Share of the probes that must get their response in time."""
 PROBE_TIMEOUT_S: Final = 5.0

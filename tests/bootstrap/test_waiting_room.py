@@ -1,4 +1,4 @@
-"""A client that comes while the server is being set up gets the server's own answers, or is told to ask again."""
+"""A client that comes while the server is being set up gets the server's own answers, or is asked to try again."""
 
 import json
 from typing import Any

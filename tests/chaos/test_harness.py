@@ -53,14 +53,14 @@ async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 @pytest.fixture
 def refuses() -> Iterator[socket.socket]:
-    """A socket for a port that nobody else can take meanwhile."""
+    """A socket for a port that no other process can take meanwhile."""
     with socket.socket() as held:
         yield held
 
 
 async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired(refuses: socket.socket) -> None:
     async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
-        refuses.bind(("127.0.0.1", 0))  # but nobody listens there
+        refuses.bind(("127.0.0.1", 0))  # but nothing listens there
         proxy = Proxy([one, refuses.getsockname()[1], two, old])
         proxy.retire(old)
         async with proxy.run():

@@ -36,7 +36,8 @@ class Server:
         if self.pins is None:
             return "–"
         lines = (PINS / f"{self.pins}.in").read_text("utf-8").splitlines()
-        return next(line.partition("==")[2] for line in lines if line.startswith(f"{self.name}=="))
+        pin = next(line for line in lines if line.startswith(f"{self.name}=="))
+        return pin.partition("#")[0].partition("==")[2].strip()
 
 
 OURS: Final = Server("this server", {"MCP_API_BASE_URL": NOWHERE, "MCP_API_KEY": "none"})

@@ -118,11 +118,11 @@ SELECTED: Final = tuple(
 SINCE: Final = ("2026-11-16T00:00:00+09:00", "2026-10-19T00:00:00Z", "2025-02-01T00:00:00Z", "2023-01-01T00:00:00Z")
 CHANGED_BY: Final[Mapping[str, Sequence[Query]]] = MappingProxyType({
     "all": [{}],
-    "by whom": [{"userId": f"user{n}"} for n in (0, 61, 2_400)],
+    "by author": [{"userId": f"user{n}"} for n in (0, 61, 2_400)],
     "person": [{"personInChargeId": f"user{n}"} for n in (0, 7, 61)],
     "account": [{"accountId": f"acc{n}"} for n in (0, 5_000, 9_999)],
     "ticket": [{"ticketId": "TCK-5012"}, {"ticketId": "TCK-99900"}],
-    "person and by whom": [{"personInChargeId": "user0", "userId": "user3"}],
+    "person and author": [{"personInChargeId": "user0", "userId": "user3"}],
 })  # fmt: skip
 
 

@@ -26,7 +26,7 @@ NORMALISING: Final[dict[str, Callable[[str], Any]]] = {
 @pytest.mark.parametrize("where", NORMALISING)
 @pytest.mark.parametrize("marks", ["\u0301\u0323", "\uff9e\u0301", "\u0f73\u0323"], ids=["latin", "kana", "double"])
 def test_so_many_marks_of_one_character_count_that_they_are_sorted_at_once(where: str, marks: str) -> None:
-    """To sort 50,000 takes seconds, in which a server of one thread answers nobody."""
+    """To sort 50,000 takes seconds, in which a server of one thread answers no client."""
     assert len(NORMALISING[where](f"begins x{marks * 2_500} ends")) < 100
 
 

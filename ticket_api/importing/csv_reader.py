@@ -26,7 +26,7 @@ MOST_ROWS: Final = 50_000
 LONGEST_CELL: Final = 50_000
 MOST_COLUMNS: Final = 200
 MOST_TITLES: Final = 10
-"""Rows above the headings, at most, that are told from rows of a file without headings."""
+"""Rows above the headings, at most, that are distinguished from rows of a file without headings."""
 SEPARATORS: Final = (",", ";", "\t")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 

@@ -64,7 +64,7 @@ def add(
 
 
 def newest(db: TenantConnection, ticket_id: str) -> int:
-    """Return the id of the newest entry of a ticket, which is the largest, or 0 if there is none."""
+    """Return the id of the newest entry of a ticket, which is the largest, or 0 if the ticket has no entry."""
     largest = func.coalesce(func.max(ticket_history.c.id), 0)
     return int(db.scalar(db.select(ticket_history, largest).where(ticket_history.c.ticket_id == ticket_id)))
 

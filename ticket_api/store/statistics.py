@@ -193,7 +193,7 @@ def _index_of(groups: Sequence[str], sought: Wanted) -> str:
 
 
 def _columns(place: ColumnElement[Any], measures: dict[str, ColumnElement[Any]]) -> list[Label[Any]]:
-    """Return the columns of a part: the measures that are not given are none."""
+    """Return the columns of a part; measures that are not given are 0, and the oldest moment is null."""
     nothing: dict[str, ColumnElement[Any]] = {name: literal_column("0") for name in NUMBERS}
     columns = {"place": place, **nothing, "oldest": cast(null(), DateTime), **measures}
     return [column.label(name) for name, column in columns.items()]

@@ -1,6 +1,6 @@
 """The response to a POST whose requests belong to no session: JSON, or a stream once a handler sends something before.
 
-In 2026-07-28 a client that leaves cancels, and errors have an HTTP status. In earlier revisions neither is so: a call
+In 2026-07-28 a client that leaves cancels, and errors have an HTTP status. In earlier revisions neither applies: a call
 goes on, and its response is dropped.
 """
 

@@ -222,7 +222,7 @@ class SignInFlow:
 
 
 async def client_of(clients: Clients, client_id: str) -> OAuthClient:
-    """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
+    """Return a client. Raises: PageError: no such client exists, so nothing goes back to it."""
     facts = {Fact.CLIENT_ID: client_id}
     try:
         return await clients.get(client_id)

@@ -229,7 +229,7 @@ def _is_same(browser: str, secret: str | None) -> bool:
 
 
 def _refused_by(label: str, error: str) -> AuthorizationRequestError:
-    """Return what the client is told of an error of the provider, and the operator by the audit trail."""
+    """Return what the client learns of an error of the provider, and the operator by the audit trail."""
     if error in _BY_THE_PERSON:
         return AuthorizationRequestError(AuthorizationFault.ACCESS_DENIED, f"The person did not sign in at {label}.")
     if error in _TEMPORARY:

@@ -77,7 +77,7 @@ class OAuthClients:
         """Store a client that an operator adds, audited; it is not limited and kept until it is removed.
 
         Raises:
-            InvalidInputError: the name or a redirect URI is invalid, or there is none.
+            InvalidInputError: the name or a redirect URI is invalid, or no redirect URI is given.
         """
         called, uris = validation.label(name), [validation.redirect_uri(uri) for uri in redirect_uris]
         if not uris:

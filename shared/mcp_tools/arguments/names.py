@@ -112,7 +112,7 @@ def spelled_right(fields: Iterable[str], arguments: Mapping[str, Any]) -> dict[s
 
 
 def meant(name: str, fields: Sequence[str]) -> str | None:
-    """Return the one of `fields` that another word or a slip means; None if there is none or it is not certain."""
+    """Return the one of `fields` that another word or a slip means; None if no field fits or it is not certain."""
     word = name_folded(name)
     found = [field for field in fields if word in _WORDS.get(field, ())]
     if not found:

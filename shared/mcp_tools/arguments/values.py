@@ -61,7 +61,7 @@ class WrongValueError(ValueError):
     Args:
         text: what it must be.
         allowed: the values to choose from, nearest first.
-        right: the only sensible correction; None if there is none.
+        right: the only sensible correction, if one exists.
     """
 
     def __init__(self, text: str, *, allowed: Sequence[str] = (), right: object = None) -> None:
@@ -220,7 +220,7 @@ def choice(
 
 
 def number(value: object) -> float | None:
-    """Return the number that a value means; None if it is none."""
+    """Return the number that a value means; None if it means no number."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str):

@@ -76,11 +76,15 @@ def master_page(page: results.MasterPage) -> str:
 
 
 def table_of(page: results.Table) -> str:
-    """Return the rows of a list as a table with headings."""
+    """Return the rows as a table with headings, or nothing without rows."""
+    if not page.rows:
+        return ""
     return table([column_label(name) for name in page.columns], ([_cell(cell) for cell in row] for row in page.rows))
 
 
 def _cell(cell: results.Cell) -> str | None:
     if isinstance(cell, bool):
         return localized("yes" if cell else "no")
+    if isinstance(cell, float):
+        return f"{cell:g}"
     return None if cell is None else str(cell)

@@ -1,7 +1,7 @@
 """Says in few words what some history entries changed: per field, the first old value and the last new one. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -19,24 +19,24 @@ MAX_FIELDS: Final = 6
 MAX_PEOPLE: Final = 3
 
 # fmt: off
-_LABELS: Final[Mapping[str, Callable[[], str]]] = MappingProxyType({
-    "statusId":                lambda: localized("status"),
-    "personInChargeId":        lambda: localized("in charge"),
-    "requestorId":             lambda: localized("requestor"),
-    "accountId":               lambda: localized("account"),
-    "categoryId":              lambda: localized("category"),
-    "categoryDetailId":        lambda: localized("category detail"),
-    "requestChannelId":        lambda: localized("channel"),
-    "responseCategoryId":      lambda: localized("response category"),
-    "scheduledCompletionDate": lambda: localized("due"),
-    "completionDate":          lambda: localized("completed"),
-    "actualEffortHours":       lambda: localized("hours"),
-    "hasDefect":               lambda: localized("defect"),
-    "summary":                 lambda: localized("summary"),
-    "description":             lambda: localized("description"),
-    "responseDetails":         lambda: localized("response"),
-    "externalTicketId":        lambda: localized("external id"),
-    "remarks":                 lambda: localized("remarks"),
+_LABELS: Final[Mapping[str, str]] = MappingProxyType({
+    "statusId":                "status",
+    "personInChargeId":        "in charge",
+    "requestorId":             "requestor",
+    "accountId":               "account",
+    "categoryId":              "category",
+    "categoryDetailId":        "category detail",
+    "requestChannelId":        "channel",
+    "responseCategoryId":      "response category",
+    "scheduledCompletionDate": "due",
+    "completionDate":          "completed",
+    "actualEffortHours":       "hours",
+    "hasDefect":               "defect",
+    "summary":                 "summary",
+    "description":             "description",
+    "responseDetails":         "response",
+    "externalTicketId":        "external id",
+    "remarks":                 "remarks",
 })
 # fmt: on
 
@@ -79,11 +79,11 @@ def changes_of(entries: Iterable[HistoryEntry], names: Names) -> str:
     rest = len(said) - MAX_FIELDS
     if rest > 0:
         said = [*said[:MAX_FIELDS], localized("and {number} more fields", number=rest)]
-    return "; ".join(said)
+    return localized("; ").join(said)
 
 
 def _change(field: str, old: str | None, new: str | None, names: Names) -> str:
-    label = _LABELS[field]() if field in _LABELS else one_line(field)
+    label = localized(_LABELS[field]) if field in _LABELS else one_line(field)
     before, after = (one_line(names.of_value(field, value)) if value else "" for value in (old, new))
     if before == after:
         return localized("{field}: changed and changed back", field=label)
@@ -102,7 +102,7 @@ def authors_of(entries: Iterable[HistoryEntry], names: Names) -> str:
     """Return who made the entries, in order, at most `MAX_PEOPLE`."""
     people = list(dict.fromkeys(map(names.of_author, entries)))
     more = f" +{len(people) - MAX_PEOPLE}" if len(people) > MAX_PEOPLE else ""
-    return ", ".join(people[:MAX_PEOPLE]) + more
+    return localized(", ").join(people[:MAX_PEOPLE]) + more
 
 
 def most_active(entries: Iterable[HistoryEntry], names: Names) -> str:
@@ -113,4 +113,4 @@ def most_active(entries: Iterable[HistoryEntry], names: Names) -> str:
     if rest:
         number = sum(count for _, count in rest)
         shown.append(localized("{people} others with {number}", people=len(rest), number=number))
-    return ", ".join(shown)
+    return localized(", ").join(shown)

@@ -8,6 +8,7 @@ from shared.tickets.activity.entries import MOST_RECEIVED, FoundEntries, TicketE
 from shared.tickets.activity.net_changes import Names, authors_of, changes_of
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import HistoryEntry
+from shared.tickets.parts import beginning
 from shared.tickets.results import Cell
 from shared.tickets.sorting import Row
 
@@ -53,8 +54,8 @@ class ChangeTables:
         said = [localized("received")] if is_new else []
         return (
             entries[0].ticket_id,
-            _beginning(entries[-1].summary, MAX_SUMMARY),
-            "; ".join(filter(None, [*said, changes_of(own, self._names)])) or None,
+            beginning(entries[-1].summary, MAX_SUMMARY),
+            localized("; ").join(filter(None, [*said, changes_of(own, self._names)])) or None,
             sum(_has_comment(entry) for entry in own) or None,
             authors_of(own, self._names),
             self._at.shown_moment(own[-1].timestamp or ""),
@@ -62,7 +63,7 @@ class ChangeTables:
 
     def _received_row(self, row: Row) -> tuple[Cell, ...]:
         summary, received = str(row.get("summary") or ""), str(row.get("receptionDateTime") or "")
-        shown = _beginning(summary, MAX_SUMMARY)
+        shown = beginning(summary, MAX_SUMMARY)
         return str(row["ticketId"]), shown, localized("received"), None, None, self._at.shown_minute(received)
 
     def _entry_row(self, entry: HistoryEntry) -> tuple[Cell, ...]:
@@ -70,15 +71,9 @@ class ChangeTables:
             self._at.shown_moment(entry.timestamp or ""),
             self._names.of_author(entry),
             changes_of([entry], self._names) or None,
-            _beginning(entry.comment or "", MAX_COMMENT) or None,
+            beginning(entry.comment or "", MAX_COMMENT) or None,
         )
 
 
 def _has_comment(entry: HistoryEntry) -> bool:
     return bool(entry.comment and entry.comment.strip())
-
-
-def _beginning(text: str, most: int) -> str:
-    """Return `text` on one line, or its first `most` characters and an ellipsis."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[:most]}…"

@@ -24,7 +24,7 @@ UNKNOWN: Final = "unknown"
 def dated(result: ResultT, at: TicketTime, caller: MasterItem | None, *, is_named: bool) -> ResultT:
     """Return `result` as of `at`, with its moments in the zone of `at` and the caller's user.
 
-    If that user is not known, it says so, unless `is_named`: a write named a user, and says as whom it is recorded.
+    If that user is not known, it says so, unless `is_named`: a write named a user, and says who it is recorded as.
     """
     who = f"{caller.name} ({caller.id})" if caller is not None else None if is_named else UNKNOWN
     return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})

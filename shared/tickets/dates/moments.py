@@ -158,7 +158,7 @@ def _cleaned(text: str) -> str:
 
 
 def _spelled(words: str, at: TicketTime, *, past: bool, expected: str) -> _Spelled:
-    """Return the readings of `words`. Raises: ValueError: there are none, or none exists."""
+    """Return the readings of `words`. Raises: ValueError: the words have no reading, or name no date that exists."""
     if not words or len(words) > MAX_LENGTH:
         raise ValueError(expected)
     try:

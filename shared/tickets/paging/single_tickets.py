@@ -1,6 +1,6 @@
 """Reads of single tickets what the rows of a list do not show: completion date, ids, and when a ticket last changed.
 
-A ticket last changed at its newest history entry, or else when it was received: no API tells when it was created.
+A ticket last changed at its newest history entry, or else when it was received: no API says when it was created.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.localization import Language, current_language
+from shared.tickets.parts import beginning
 from shared.tickets.results import Cell
 
 MAX_TOKENS: Final = 300
@@ -19,7 +20,7 @@ _FIXED: Final[Mapping[Language, int]] = MappingProxyType({"en": 72, "ja": 88})
 _PERIOD: Final = 27
 _COLUMN: Final[Mapping[Language, int]] = MappingProxyType({"en": 5, "ja": 7})
 MAX_NAME: Final = 24
-"""Columns of a terminal that a name takes at most: 24 letters or 12 Japanese characters."""
+"""Columns of a terminal after which a name is cut: 24 letters or 12 Japanese characters."""
 _PIECES: Final = re.compile(r"[A-Za-z]+|[0-9]+|[\x00-\x7f]|.", re.DOTALL)
 _KANJI: Final = ("\u3200", "\u9fff")
 """Rare ones take two tokens or three, as do ligatures such as ㈱."""
@@ -44,13 +45,7 @@ def _of_piece(piece: str) -> int:
 
 def short_name(name: str) -> str:
     """Return `name` on one line, cut after `MAX_NAME` columns."""
-    line = " ".join(name.split())
-    width = 0
-    for place, character in enumerate(line):
-        width += 1 if character.isascii() else 2
-        if width > MAX_NAME:
-            return f"{line[: max(place - 1, 1)]}…"
-    return line
+    return beginning(name, MAX_NAME, lambda character: 1 if character.isascii() else 2)
 
 
 def tokens_left(columns: int, *, has_period: bool, notes: Iterable[str]) -> int:

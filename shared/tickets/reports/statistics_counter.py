@@ -28,7 +28,7 @@ _OF_LIST_ALONE: Final = frozenset({"sortBy", "sortOrder", "offset"})
 
 
 class StatisticsCounter:
-    """The numbers that one ticket API counts; `master` tells which names several have."""
+    """The numbers that one ticket API counts; `master` shows which names several have."""
 
     def __init__(self, api: APIClient, master: MasterData) -> None:
         self._api = api

@@ -161,7 +161,7 @@ class WindowCounter:
         return (
             localized(
                 "This ticket API lists names without ids, so all of one name are counted together: {names}.",
-                names=", ".join(several),
+                names=localized(", ").join(several),
             ),
         )
 
@@ -170,6 +170,6 @@ def _not_known(request: ReportRequest, columns: Sequence[str]) -> str:
     return localized(
         "Not known of {period}: {columns}. It begins before the {number} tickets that this ticket API returns at once.",
         period=request.period,
-        columns=", ".join(columns),
+        columns=localized(", ").join(columns),
         number=f"{WINDOW:,}",
     )

@@ -2,10 +2,10 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, takewhile
 from typing import Final
 
 from shared.tickets.models import TicketRow
+from shared.tickets.parts import beginning
 from shared.tickets.results import Cell, Table
 
 COLUMNS: Final = ("ticketId", "summary", "statusName", "received", "why")
@@ -28,8 +28,8 @@ def fitting(rows: Sequence[TicketRow], why: Mapping[str, str]) -> tuple[tuple[Ce
     return tuple(
         (
             row.ticket_id,
-            _narrow(row.summary or "", each),
-            _narrow(row.status_name or "", _STATUS),
+            beginning(row.summary or "", each, _cost),
+            beginning(row.status_name or "", _STATUS, _cost),
             (row.reception_date_time or "")[:_DAY],
             why.get(row.ticket_id, ""),
         )
@@ -37,8 +37,5 @@ def fitting(rows: Sequence[TicketRow], why: Mapping[str, str]) -> tuple[tuple[Ce
     )
 
 
-def _narrow(text: str, most: int) -> str:
-    """Return `text`, or its beginning that costs at most so much and an ellipsis."""
-    costs = accumulate(4 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
-    end = sum(1 for _ in takewhile(lambda cost: cost <= most, costs))
-    return text if end == len(text) else f"{text[:end].rstrip()}…"
+def _cost(letter: str) -> int:
+    return 4 if unicodedata.east_asian_width(letter) in "WF" else 1

@@ -63,7 +63,7 @@ def _refusal(confirmed: Confirmed) -> str:
         )
     if not confirmed.changed or confirmed.done:
         return ""
-    said = "; ".join(f"{ticket_id}: {what_changed(new)}" for ticket_id, new in confirmed.changed.items())
+    said = localized("; ").join(f"{ticket_id}: {what_changed(new)}" for ticket_id, new in confirmed.changed.items())
     return localized("Nothing was changed: since the preview there were other changes. {said}", said=said)
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.labels import field_label
-from shared.tickets.parts import cut
+from shared.tickets.parts import beginning, cut
 from shared.tickets.results import MAX_CELL, FieldChange, shortened
 from shared.writes.bulk.carrying_out import Ended, Run
 from shared.writes.bulk.planned import CheckedChanges, PlannedTicket
@@ -163,12 +163,11 @@ def _planned_cell(ended: Ended, common: Sequence[FieldChange], *, has_fields: bo
 
 
 def _said(parts: Sequence[str]) -> str | None:
-    return cut("; ".join(parts), MAX_CHANGE) or None
+    return cut(localized("; ").join(parts), MAX_CHANGE) or None
 
 
 def _summary(ticket: PlannedTicket) -> str | None:
-    text = one_line(ticket.summary)
-    return (f"{text[:MAX_SUMMARY].rstrip()}…" if len(text) > MAX_SUMMARY else text) or None
+    return beginning(one_line(ticket.summary), MAX_SUMMARY) or None
 
 
 def _shared_notes(ended: Sequence[Ended]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from shared.writes.verification import Increment, SentWrite, chronological
 _CALL: Final = 8
 _TICKET: Final = 4
 """Characters of the parts, of 62 each: 47 and 23 bits."""
-_SIGNS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +114,8 @@ def _words(wanted: Wanted, changes: CheckedChanges) -> Any:
 
 def _digest(length: int, value: Any) -> str:
     number = int.from_bytes(hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest())
-    signs = ""
+    text = ""
     for _ in range(length):
-        number, rest = divmod(number, len(_SIGNS))
-        signs += _SIGNS[rest]
-    return signs
+        number, rest = divmod(number, len(_DIGITS))
+        text += _DIGITS[rest]
+    return text

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from shared.errors import Problem
 from shared.localization import localized
+from shared.mcp_tools.arguments.values import MAX_HOURS
 from shared.tickets.models import Ticket
 from shared.writes.verification import Increment
 
 FIELD: Final = "actualEffortHours"
-MAX_HOURS: Final = 9999.9
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,7 +263,7 @@ async def test_who_is_not_admitted_can_use_another_account_for_the_same_client(s
 
 
 async def test_to_use_another_account_is_not_to_allow_the_client_of_somebody_else(site: Site) -> None:
-    """A stranger allowed the client, and sent on only the last step, to somebody whose first account is unknown."""
+    """A stranger allowed the client, and sent on only the last step, to a user whose first account is unknown."""
     stranger, victim = site.browser(), site.browser()
     sent_on = (await stranger.answer(await stranger.authorize())).goes_to
 

@@ -384,7 +384,7 @@ async def test_what_cannot_be_checked_does_not_keep_out_who_has_something_else(
 async def test_whatever_has_the_form_of_a_token_is_no_wrong_key(
     rest: str, provider: TokenOrKeyAuthProvider, trail: Trail
 ) -> None:
-    """Some providers encrypt their tokens, in five parts, for clients that do not say for whom they are."""
+    """Some providers encrypt their tokens, in five parts, for clients that do not name their audience."""
     unreadable = (401, "This is not a readable access token. Sign in again.")
 
     assert [await outcome(provider, bearer(f"{HEADER}.{rest}")) for _ in range(AT_ONCE + 1)] == [unreadable] * (

@@ -122,7 +122,7 @@ def test_japanese_sentences_are_japanese() -> None:
 
 
 def test_what_happened_to_the_tickets_is_said_in_the_same_words() -> None:
-    """`render.sentence` adds a statement of the effect only where there is none."""
+    """`render.sentence` adds a statement of the effect only where one is missing."""
     with in_language("ja"):
         effects = {localized(render.EFFECTS[effect]).rstrip("。"): render.EFFECTS[effect][:-1] for effect in Effect}
     for english, sentence in japanese.SENTENCES.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shared.tickets.parts import CUT_MARK, cut, part, parts_of
+from shared.tickets.parts import CUT_MARK, beginning, cut, part, parts_of
 from shared.visible_text import visible
 from tests.kills import kills
 
@@ -59,3 +59,19 @@ def test_every_part_that_is_not_the_whole_has_a_mark_at_each_end_where_text_is_m
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_no_part_can_be_written_back(number: int) -> None:
     assert CUT_MARK.search(part("a" * 25, 10, number) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("ten of them", "ten of the…"),
+        ("ten\nof the", "ten of the"),
+        ("a word, and more", "a word, an…"),
+        (f"one two {FAMILY} three", "one two…"),
+        ("e\u0301" * 6, "e\u0301" * 5 + "…"),
+        ("123456789e\u0301 more", "123456789…"),
+    ],
+)
+def test_a_label_is_cut_on_one_line_between_characters(text: str, shown: str) -> None:
+    assert beginning(text, 10) == shown

@@ -1,4 +1,4 @@
-"""Master data over REST: what is added, changed and removed, on both databases, and by whom."""
+"""Master data over REST: what is added, changed and removed, on both databases, and who did it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -36,7 +36,7 @@ LOADED_MACHINE_S: Final = 20.0
 
 @pytest.fixture(autouse=True)
 def _long_statements(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let statements run for long, so that one that was stopped on a slow machine is told from one that was not."""
+    """Let statements run for long, so that a slow machine too shows which were stopped."""
     monkeypatch.setattr(transactions, "SQLITE_LIMIT_S", STATEMENT_S)
     for limit in ("statement_timeout", "lock_timeout"):
         monkeypatch.setitem(database.POSTGRESQL_LIMITS, limit, f"{STATEMENT_S}s")

@@ -34,7 +34,7 @@ class UndoError(Exception):
 
 
 async def run(url: str, work: Work, tenant: str = DEFAULT, *, undo: bool = False) -> Any:
-    """Return the result of `work` in a transaction of the tenant, which is created if there is none."""
+    """Return the result of `work` in a transaction of the tenant, which is created if it does not exist."""
     result: Any = None
 
     def in_transaction(connection: Connection) -> None:

@@ -83,8 +83,8 @@ async def test_the_row_of_all_others_has_its_place_whatever_groups_the_api_names
 
 def test_a_long_name_is_cut_by_its_width() -> None:
     assert short_name("Quillhaven  Publishing") == "Quillhaven Publishing"
-    assert short_name("Quillhaven Publishing International") == "Quillhaven Publishing I…"
-    assert short_name("株式会社クイルヘイブン出版東日本") == "株式会社クイルヘイブン…"
+    assert short_name("Quillhaven Publishing International") == "Quillhaven Publishing In…"
+    assert short_name("株式会社クイルヘイブン出版東日本") == "株式会社クイルヘイブン出…"
     assert short_name("日") == "日"
 
 
