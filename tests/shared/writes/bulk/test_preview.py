@@ -202,4 +202,4 @@ async def test_a_preview_speaks_japanese(reference: World) -> None:
 
     text = text_of(await reference.call("update_tickets", **AS_USER | TO_ONE))
 
-    assert text.startswith("プレビューです。まだ何も書き込んでいません。7 件のうち 7 件が変更されます。")
+    assert text.startswith("プレビューです。まだ何も書き込んでいません。7件のうち7件が変更されます。")
