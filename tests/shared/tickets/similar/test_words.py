@@ -58,9 +58,7 @@ def test_a_long_text_is_read_up_to_a_limit() -> None:
     assert words == words_of(long[:MAX_READ])
 
 
-@pytest.mark.parametrize(
-    "text", ["x" * MAX_READ, "㌖" * MAX_READ, "www." * MAX_READ]
-)
+@pytest.mark.parametrize("text", ["x" * MAX_READ, "㌖" * MAX_READ, "www." * MAX_READ])
 def test_a_long_text_without_blanks_is_read_at_once(text: str) -> None:
     before = time.process_time()
 
