@@ -5,7 +5,9 @@ from shared.localization.current import LANGUAGES, Language
 
 def accepted_language(header: str) -> Language:
     """Return the language with the largest weight in `Accept-Language`, else English."""
-    weights = dict(map(_weighted, reversed(header.lower().split(","))))
+    weights: dict[str, float] = {}
+    for name, weight in map(_weighted, header.lower().split(",")):
+        weights[name] = max(weight, weights.get(name, 0.0))
     return max(LANGUAGES, key=lambda language: weights.get(language, 0.0))
 
 

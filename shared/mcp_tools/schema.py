@@ -13,7 +13,7 @@ from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.localization import current_language, localized
 from shared.markdown import one_line
-from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named
+from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named, takes_list
 from shared.mcp_tools.arguments.names import misnamed
 from shared.mcp_tools.arguments.values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
@@ -139,9 +139,8 @@ def _problem(
         case "value_error":
             return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":
-            return Problem(
-                path, localized(_TOO_LONG[isinstance(found["input"], list)], most=found["ctx"]["max_length"])
-            )
+            is_list = isinstance(found["input"], list) or _takes_list(model, found["loc"])
+            return Problem(path, localized(_TOO_LONG[is_list], most=found["ctx"]["max_length"]))
         case kind:
             text = localized(_MUST_BE[kind]) if kind in _MUST_BE else localized(_ANOTHER_VALUE)
             return Problem(path, f"{text}{hint}")
@@ -182,6 +181,16 @@ def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[s
     fields = {str(info.alias): info for info in model.model_fields.values()}
     inner = _model_in(fields[str(place[0])].annotation) if len(place) > 1 else None
     return tuple(fields) if inner is None else _names_beside(inner, place[-1:])
+
+
+def _takes_list(model: type[BaseModel], place: Sequence[str | int]) -> bool:
+    """Whether the argument at `place` is a list, which may have come as text."""
+    if isinstance(place[-1], int):
+        return False
+    if len(place) > 1:
+        inner = _model_in({str(info.alias): info for info in model.model_fields.values()}[str(place[0])].annotation)
+        return inner is not None and _takes_list(inner, place[-1:])
+    return any(info.alias == place[0] and takes_list(info.annotation) for info in model.model_fields.values())
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -37,6 +37,8 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
     "Nothing was changed: confirm is no token of these tickets, changes and acting user. This is a new preview.":
         "何も変更されていません。confirm は、このチケット、変更内容、実行者のトークンではありません。"
         "新しいプレビューを示します。",
+    "To go on with a call of which a part was done, give its ticketIds in place of where.":
+        "一部だけ実行された呼び出しを続けるには、where の代わりに、そのときの ticketIds を指定してください。",
     "Nothing was changed: since the preview there were other changes. {said}":
         "何も変更されていません。プレビューの後に、ほかの変更がありました。{said}",
     "Reading {count} tickets took longer than {seconds:g} s. Nothing was changed; give fewer tickets.":

@@ -127,7 +127,7 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
     if field.is_required():
         return False
     if isinstance(value, list | dict):
-        return not _takes_list(field.annotation) and (not value or value in ([None], [""], [[]], [{}]))
+        return not takes_list(field.annotation) and (not value or value in ([None], [""], [[]], [{}]))
     if not isinstance(value, str) or not is_whole(value):
         return False
     word = visible(value).strip()
@@ -137,8 +137,9 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
     return text is None or not (word or text.may_be_blank)
 
 
-def _takes_list(annotation: Any) -> bool:
-    return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
+def takes_list(annotation: Any) -> bool:
+    """Whether the type of an argument is or has a list."""
+    return get_origin(annotation) is list or any(map(takes_list, get_args(annotation)))
 
 
 def free_text(annotations: Sequence[Any]) -> FreeText | None:

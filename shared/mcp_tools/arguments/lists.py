@@ -62,8 +62,20 @@ def _ids(value: object, info: ValidationInfo) -> object:
 
 def _between_commas(value: object, info: ValidationInfo, expected: str) -> object:
     if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
-        return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
+        return [one for one in map(bare, parts_of(value.replace("、", ","))) if one]
     return _checked(_from_text(value, list, info, localized(_LIST)), list, expected)
+
+
+def parts_of(text: str) -> list[str]:
+    """Return what stands between commas. Raises: ValueError: it is more than a list may have."""
+    return bounded(text.split(","))
+
+
+def bounded(items: list[str]) -> list[str]:
+    """Return `items`. Raises: ValueError: it is more than a list may have; each would be an error of its own."""
+    if (found := excess(items)) is not None:
+        raise ValueError(localized("is too large: {found}", found=found))
+    return items
 
 
 def _attachment(value: object, info: ValidationInfo) -> object:

@@ -30,6 +30,8 @@ MAX_HOURS: Final = 9999.9
 MAX_KEY: Final = 200
 _MAX_WRAPPED: Final = 2_000
 """Characters of JSON text that is read as a wrapped value; an id, a date or a number is shorter."""
+_MOST_COMPARED: Final = 200
+"""Characters of a number, or of a word of a choice: to read longer ones takes seconds."""
 _VALUE: Final = ("value", "date", "dateTime")
 _OF_ID: Final = ("id", "value", "name")
 _OF_TEXT: Final = ("value", "text", "content")
@@ -206,8 +208,9 @@ def choice(
 
     def read(value: object, info: ValidationInfo) -> object:
         value = single(value, info)
-        word = folded(value) if isinstance(value, str) else ""
-        if word in meant:
+        said = value if isinstance(value, str) else ""
+        word = folded(said[:_MOST_COMPARED])
+        if word in meant and len(said) <= _MOST_COMPARED:
             return meant[word]
         if word in instead and isinstance(info.context, Reading):
             info.context.say(note(instead[word]))
@@ -238,7 +241,9 @@ def whole(lowest: int, highest: int, *, cut: Callable[[], str] | None = None) ->
 
     def read(value: object, info: ValidationInfo) -> object:
         value = single(value, info)
-        found = number(_ROWS.sub("", value) if isinstance(value, str) else value)
+        if isinstance(value, str):
+            value = _ROWS.sub("", value) if len(value) <= _MOST_COMPARED else None
+        found = number(value)
         if found is None or found != int(found):
             text = localized("must be a whole number, {lowest} to {highest:,}", lowest=lowest, highest=highest)
             raise WrongValueError(text)
@@ -258,7 +263,8 @@ def days(most: int) -> Reader:
 
     def of_days(value: object, info: ValidationInfo) -> object:
         value = single(value, info)
-        said = _DAYS.fullmatch(plain(value)) if isinstance(value, str) else None
+        is_short = isinstance(value, str) and len(value) <= _MOST_COMPARED
+        said = _DAYS.fullmatch(plain(str(value))) if is_short else None
         if said is None:
             return read(value, info)
         counted = number(said[1])

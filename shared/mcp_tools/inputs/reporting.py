@@ -15,6 +15,7 @@ from pydantic import (
 from shared.localization import localized
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.choices import Group
+from shared.mcp_tools.arguments.lists import bounded, parts_of
 from shared.mcp_tools.inputs.base import (
     Cursor,
     Flag,
@@ -34,11 +35,11 @@ _BETWEEN: Final = str.maketrans(dict.fromkeys("、，×/&+;\n", ","))
 def _listed(value: object, info: ValidationInfo) -> list[Any]:
     """Return the groups of a list, or of a text with commas between."""
     listed: Any = values.several(value, info)
-    return [part for one in listed for part in (_parts(one) if isinstance(one, str) else [one])]
+    return bounded([part for one in listed for part in (_parts(one) if isinstance(one, str) else [one])])
 
 
 def _parts(text: str) -> list[str]:
-    return [part for part in map(str.strip, text.translate(_BETWEEN).replace(" and ", ",").split(",")) if part]
+    return [part for part in map(str.strip, parts_of(text.translate(_BETWEEN).replace(" and ", ","))) if part]
 
 
 def _distinct(groups: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Self
 from shared.localization import localized
 from shared.tickets.folding import search_form
 from shared.tickets.models import MasterItem, Ticket
-from shared.tickets.similar.words import Word, WordFinder, words_of
+from shared.tickets.similar.words import MAX_READ, Word, WordFinder, words_of
 from shared.tickets.sorting import Row, id_key
 
 MAX_SHOWN: Final = 3
@@ -131,7 +131,7 @@ class Subject:
 
     @cached_property
     def _folded(self) -> str:
-        return search_form(self.text)
+        return search_form(self.text[:MAX_READ])
 
     def _has_same(self, row: Row, name: str) -> bool:
         own_id, own_name = self.refers_to.get(name, (None, None))

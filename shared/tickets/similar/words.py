@@ -18,13 +18,15 @@ MAX_WORDS: Final = 60
 MAX_WORD: Final = 30
 _KANJI: Final = "\u3400-\u9fff\uf900-\ufaff々"
 _KANA: Final = "\u3041-\u30ff"
-_ADDRESS: Final = re.compile(r"\S*(?:@|://|www\.)\S*")
+_OF_ADDRESSES: Final = ("@", "://", "www.")
 _RUN: Final = re.compile(
     rf"(?P<compound>[{_KANJI}][いきしちにみりぎびけせめれえ][{_KANJI}](?![{_KANJI}]))|(?P<kanji>[{_KANJI}]+)"
     rf"|(?P<katakana>[\u30a1-\u30fa\u30fc-\u30ff]+)|(?P<hiragana>[\u3041-\u309f][\u3041-\u309fー]*)|(?P<word>[^\W_{_KANJI}{_KANA}]+)"
 )
 _ENDS_A_WORD: Final = frozenset("書者員化性的名率費階票権器")
 _BEGINS_A_WORD: Final = frozenset("再未不非無新各全毎最")
+_BEGINNING: Final = re.compile(r"(?<![a-z0-9])(?=[a-z0-9])")
+_MARK, _TAKEN = "\0", "\1"
 _ENDING: Final = re.compile(r"(?:ings?|ed|es|s|e)$")
 
 
@@ -47,9 +49,8 @@ def words_of(text: str) -> tuple[Word, ...]:
 
     Common words are left out, unless there are no others.
     """
-    runs = [
-        one for one in _runs(_ADDRESS.sub(" ", fold(text[:MAX_READ]))) if len(one[1]) > (2 if one[1].isdigit() else 1)
-    ]
+    read = " ".join(one for one in fold(text[:MAX_READ]).split() if not any(sign in one for sign in _OF_ADDRESSES))
+    runs = [one for one in _runs(read) if len(one[1]) > (2 if one[1].isdigit() else 1)]
     written = [word for kind, word in runs if kind != "hiragana" and word not in COMMON_WORDS]
     some = written or [word for _, word in runs]
     found = {word: Word(word[:MAX_WORD], _stem(word[:MAX_WORD])) for word in some}
@@ -61,13 +62,17 @@ class WordFinder:
     """Finds which of some words a text has: Latin ones at the beginning of a word, Japanese ones anywhere."""
 
     def __init__(self, words: Iterable[Word]) -> None:
-        self._by_key = {word.key: word for word in words}
-        keys = sorted(self._by_key, key=len, reverse=True)
-        self._any = re.compile("|".join(f"(?<![a-z0-9]){key}" if key.isascii() else re.escape(key) for key in keys))
+        marked = ((_BEGINNING.sub(_MARK, word.key), word) for word in words)
+        self._longest_first = sorted(marked, key=lambda one: len(one[0]), reverse=True)
 
     def found_in(self, text: str) -> Collection[Word]:
-        """Return the words in a text, which is in search form."""
-        return {self._by_key[one[0]] for one in self._any.finditer(text)} if self._by_key else ()
+        """Return the words in a text, which is in search form; where two overlap, the longer one."""
+        left, found = _BEGINNING.sub(_MARK, text), []
+        for key, word in self._longest_first:
+            if key in left:
+                left = left.replace(key, _TAKEN)
+                found.append(word)
+        return found
 
 
 def _runs(text: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Answers `update_tickets`: a preview without a token, and with it exactly what was previewed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from shared.localization import localized
@@ -13,7 +14,7 @@ from shared.writes.bulk.planned import PlannedTicket, Planning
 from shared.writes.bulk.reports import preview, report
 from shared.writes.bulk.result import TicketState, TicketsUpdated
 from shared.writes.bulk.token import Confirmed, confirmed_by, token_of
-from shared.writes.bulk.wanted import wanted_by
+from shared.writes.bulk.wanted import name_the_tickets, wanted_by
 from shared.writes.by_feature.expected import what_changed
 from shared.writes.repeats import Repeats, write_of
 from shared.writes.ticket_update import TicketUpdate
@@ -49,18 +50,21 @@ class BulkUpdate:
         async with self._repeats.alone(write) as renew:
             tickets = await self._planning.read(wanted, given.updated_by_id, call)
             confirmed = confirmed_by(given.confirm, tickets, changes)
-            if refused := _refusal(confirmed):
+            if refused := _refusal(confirmed, has_where=given.where is not None):
                 return preview(tickets, changes, token_of(tickets, changes), notes=notes, refused=refused)
             run = await self._carrying_out.run(tickets, _settled(tickets, confirmed), call, renew)
+        if run.stopped and given.where is not None:
+            run = replace(run, stopped=localized(" ").join([run.stopped, name_the_tickets()]))
         return report(run, changes, notes=notes)
 
 
-def _refusal(confirmed: Confirmed) -> str:
-    """Return why a token is not accepted, or an empty text."""
+def _refusal(confirmed: Confirmed, *, has_where: bool) -> str:
+    """Return why a token is not accepted, or an empty text; `has_where`: the tickets were found anew by `where`."""
     if not confirmed.fits:
-        return localized(
+        said = localized(
             "Nothing was changed: confirm is no token of these tickets, changes and acting user. This is a new preview."
         )
+        return localized(" ").join([said, name_the_tickets()]) if has_where else said
     if not confirmed.changed or confirmed.done:
         return ""
     said = localized("; ").join(f"{ticket_id}: {what_changed(new)}" for ticket_id, new in confirmed.changed.items())

@@ -42,16 +42,25 @@ async def wanted_by(
         raise AssertionError("unreachable: the arguments have changes or a change")
     if given.where is None:
         return [Wanted(one, given.change) for one in dict.fromkeys(given.ticket_ids or ())], ()
-    found, notes = await _found(given.where, tickets, call)
+    found, notes = await _found(given.where, tickets, call, is_confirmed=given.confirm is not None)
     return [Wanted(one, given.change) for one in found], notes
 
 
-async def _found(where: TicketListInput, tickets: TicketList, call: ToolCall) -> tuple[list[str], tuple[str, ...]]:
+def name_the_tickets() -> str:
+    """Say how a call with `where` is continued, after a part of it was done and `where` finds other tickets."""
+    return localized("To go on with a call of which a part was done, give its ticketIds in place of where.")
+
+
+async def _found(
+    where: TicketListInput, tickets: TicketList, call: ToolCall, *, is_confirmed: bool
+) -> tuple[list[str], tuple[str, ...]]:
     has_limit = "limit" in where.named and where.limit <= MAX_TICKETS
     limit = where.limit if has_limit else MAX_TICKETS
     page = await tickets.page(where.model_copy(update={"limit": limit, "fields": ["ticketId"]}), call)
     if not page.rows:
         said = [localized("{text}.", text=localized("no ticket fits it")), *page.notes]
+        if is_confirmed:
+            said.append(name_the_tickets())
         raise InvalidInputError.of([Problem("where", localized(" ").join(said).rstrip(".。"))])
     if page.has_more and not has_limit:
         found = f"{page.total or MAX_TICKETS:,}"

@@ -154,6 +154,7 @@ def test_a_language_ends_with_its_block() -> None:
         ("fr-FR, ja;q=0.5", "ja"),
         ("fr, de;q=0.5", "en"),
         ("en;q=0.2, ja;q=0.3", "ja"),
+        ("en-GB;q=0.5, en;q=0.9, ja;q=0.8", "en"),
         ("ja;q=0", "en"),
         ("ja;q=nonsense, ;;;q=,=", "ja"),
         (f"{'x,' * 10_000}ja", "ja"),

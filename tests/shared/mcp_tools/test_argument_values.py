@@ -1,11 +1,14 @@
 """Values as models write them (T12, T15), and what is said about those that mean nothing (T13)."""
 
+import time
 from typing import Any, Final
 
 import pytest
+from pydantic import ValidationError
 
 from shared.client_habits import ClientHabits
 from shared.mcp_tools.arguments.habits import Reading
+from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.inputs import CreateTicketInput, TicketListInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of
@@ -147,3 +150,23 @@ async def test_a_refusal_names_the_bound_in_the_unit_that_is_meant(
     assert text_of(result).split("\n")[0] == f"{said} Nothing was changed."
     for word in ("Input", "should", "instance", "NewAttachment", "pydantic", "String", "\\"):
         assert word not in text_of(result)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("get_ticket_report", {"groupBy": "x," * 20_000}),
+        ("get_ticket_list", {"fields": "x," * 20_000}),
+        ("get_ticket_list", {"fields": ["status " * 20_000] * 5}),
+        ("get_ticket_list", {"limit": f"1{' ' * 4_000}x"}),
+        ("get_ticket_list", {"dueWithin": f"1{' ' * 4_000}x"}),
+    ],
+)
+def test_long_lists_and_words_are_refused_without_long_work(tool: str, arguments: dict[str, object]) -> None:
+    model = next(spec.input_model for spec in TOOLS if spec.name == tool)
+    before = time.process_time()
+
+    with pytest.raises(ValidationError):
+        model.model_validate(arguments, context=Reading(ClientHabits()))
+
+    assert time.process_time() - before < 0.3

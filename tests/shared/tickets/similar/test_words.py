@@ -1,5 +1,7 @@
 """What counts as a word of a text: in English without endings, in Japanese in pieces, never grammar or greetings."""
 
+import time
+
 import pytest
 
 from shared.tickets.folding import search_form
@@ -54,3 +56,22 @@ def test_a_long_text_is_read_up_to_a_limit() -> None:
 
     assert len(words) == MAX_WORDS
     assert words == words_of(long[:MAX_READ])
+
+
+@pytest.mark.parametrize("text", ["x" * MAX_READ, "㌖" * MAX_READ, "www." * MAX_READ])
+def test_a_long_text_without_blanks_is_read_at_once(text: str) -> None:
+    before = time.process_time()
+
+    words_of(text)
+
+    assert time.process_time() - before < 0.2
+
+
+def test_a_finder_for_each_of_many_tickets_costs_little() -> None:
+    texts = [" ".join(f"part{(row * place) % 977}" for place in range(20)) for row in range(1_000)]
+    before = time.process_time()
+
+    for text in texts:
+        WordFinder(words_of(text)).found_in(text)
+
+    assert time.process_time() - before < 0.6

@@ -122,6 +122,29 @@ async def test_where_the_api_is_down_the_rest_is_not_tried(existing: World, act:
     assert await comments(existing) == 7
 
 
+async def test_what_where_no_longer_finds_is_continued_by_the_ids_of_its_preview(either: World) -> None:
+    found = {"where": {"personInChargeId": "user2", "open": True, "limit": 7}, "change": TO_ONE["change"]}
+    shown = await call(either, **found)
+    ids = [row[0] for row in shown["rows"]]
+    either.wire.when("PUT", f"/tickets/{ids[1]}", refuses)
+
+    done = await call(either, **found, confirm=shown["confirm"])
+    again = await call(either, **found, confirm=shown["confirm"])
+    rest = await call(either, ticketIds=ids, change=found["change"], confirm=shown["confirm"])
+
+    said = "To go on with a call of which a part was done, give its ticketIds in place of where."
+    assert done["stopped"].endswith(said)
+    assert again["refused"].endswith(said)
+    assert rest["counts"] == {"done before": 1, "done": len(ids) - 1}
+    text, _ = await either.refused(
+        "update_tickets",
+        **AS_USER,
+        **found | {"where": {"searchQuery": "nosuchwords"}},
+        confirm="x",
+    )
+    assert said in text
+
+
 async def test_a_lost_response_of_a_write_that_was_done_is_no_failure(existing: World) -> None:
     confirm = await token(existing)
     existing.wire.when("PUT", "/tickets/TCK-0003", does_it_but_drops)
