@@ -65,20 +65,25 @@ async def failure(client: Client, entry: Entry, number: int) -> str:
     arguments = entry.arguments(number)
     result = await client.call_tool(entry.tool, arguments)
     if entry.works or not result.is_error:
-        return _shown(entry, result)
+        return await _shown(client, entry, result)
     error = (result.structured_content or {})["error"]
     if too_long := _too_long(text_of(result), error):
         return too_long
     again = repaired(arguments, text_of(result), error)
     if again is None:
         return f"the repairer finds no correction in: {text_of(result)}"
-    return _shown(entry, await client.call_tool(entry.tool, again))
+    return await _shown(client, entry, await client.call_tool(entry.tool, again))
 
 
-def _shown(entry: Entry, result: CallToolResult) -> str:
+async def _shown(client: Client, entry: Entry, result: CallToolResult) -> str:
+    """Look for what the entry shows in the result, and of a write also in the ticket: results of writes are short."""
     if result.is_error:
         return f"refused: {text_of(result)}"
-    return "" if entry.shows in text_of(result) else f"{entry.shows!r} is not in: {text_of(result)[:400]}"
+    shown = text_of(result)
+    if entry.shows not in shown and "ticketId" in (said := result.structured_content or {}):
+        ticket = await client.call_tool("get_ticket_detail", {"ticketId": said["ticketId"]})
+        shown = f"{text_of(ticket)}{json.dumps(ticket.structured_content, ensure_ascii=False)}"
+    return "" if entry.shows in shown else f"{entry.shows!r} is not in: {text_of(result)[:400]}"
 
 
 def _too_long(text: str, error: Mapping[str, Any]) -> str:
