@@ -34,6 +34,7 @@ from shared.tickets.acting_user import ToolCall
 from shared.tickets.choices import NO_CHOICES, Choices, TicketChoice
 from shared.tickets.folding import fold
 from shared.tickets.master_lists import MasterList
+from shared.visible_text import is_whole
 
 WAIT_S: Final = 5.0
 """How long a completion waits for the ticket API, in seconds: a person is typing."""
@@ -95,6 +96,8 @@ class Completions:
             begins = fold(typed)
             words = [one for one in source if fold(one).startswith(begins)]
             return Choices(words, len(words), has_more=False)
+        if not is_whole(typed):  # no id and no name has such characters, and no request can carry them
+            return NO_CHOICES
         try:
             with anyio.fail_after(WAIT_S):
                 async with self._tools_provider.acquire(call.principal) as tools:

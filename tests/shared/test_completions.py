@@ -197,3 +197,8 @@ def test_every_argument_of_a_prompt_is_completed_or_free_text() -> None:
     fields = itertools.chain.from_iterable(spec.fields for spec in PROMPTS)
 
     assert {field.name for field in fields if field.source == ()} == {"reason"}
+
+
+async def test_what_no_request_can_carry_is_completed_by_nothing(existing: World) -> None:
+    assert (await complete(existing, TICKET, "id", "TCK-\0")).values == []
+    assert (await complete(existing, ESCALATION, "toId", "\0")).values == []
