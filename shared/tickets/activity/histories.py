@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-import anyio
+from anyio import CapacityLimiter, move_on_after
 
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
@@ -97,13 +97,13 @@ class _Reading:
 
     async def read(self, rows: Sequence[Row]) -> None:
         """Read the histories of these tickets, as many as can be read in `READ_S`. Raises: UpstreamError."""
-        places = anyio.CapacityLimiter(AT_ONCE)
+        places = CapacityLimiter(AT_ONCE)
 
         async def keep(row: Row) -> None:
             async with places:
                 await self._history(row)
 
-        with anyio.move_on_after(READ_S):
+        with move_on_after(READ_S):
             await gather_all(*map(keep, rows))
 
     async def _history(self, row: Row) -> None:
