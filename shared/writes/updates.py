@@ -236,7 +236,8 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
         lost.append(localized(COMMENT_MISSING))
     if lost:
         own = sent.values.keys() - missing - found.touched - found.set_by_others.keys()
-        conflicts = sorted(found.touched & sent.values.keys())
+        would_overwrite = [name for name, value in sent.values.items() if not isinstance(value, Increment)]
+        conflicts = sorted(found.touched & set(would_overwrite))
         raise write_error(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
     if found.set_by_others.keys() != sent.values.keys():
         changed = tuple(one for one in changes(before, after) if one.field in sent.values)

@@ -8,7 +8,7 @@ import pytest
 
 from shared.concurrency import gather_all
 from tests.kills import kills
-from tests.shared.given import TICKET, World, does_it_but_drops, text_of, world
+from tests.shared.given import TICKET, World, does_it_but_drops, responses, text_of, world
 
 ONE = {"ticketId": "TCK-0001", "updatedById": "user1"}
 PATH = "/tickets/TCK-0001"
@@ -63,18 +63,28 @@ async def test_added_hours_without_an_answer_are_found_in_the_history(reference:
 
 @kills("shared/writes/verification.py", "and not isinstance(self.values[change.field_name], Increment)", "")
 async def test_equal_hours_of_another_user_are_not_taken_for_ones_own(reference: World) -> None:
+    await reference.done("get_statuses")
+
     async def only_the_other(inner: Any, request: Any) -> Any:
         await reference.api.put(PATH, {"addEffortHours": 1.5, "updatedById": "user3"})
-        return await does_it_but_drops(inner, inner_request(request))
-
-    def inner_request(request: Any) -> Any:
-        return type(request)("GET", request.url, headers={"x-api-key": "standin-key"})
+        return await responses(400, {"error": "is refused"})(inner, request)
 
     reference.wire.when("PUT", PATH, only_the_other)
+    text, _ = await reference.refused("update_ticket", **ONE, addEffortHours=1.5)
+
+    assert "holds every given value" not in text
+
+
+async def test_lost_hours_may_be_added_again_after_others_added_theirs(reference: World) -> None:
+    async def lost(inner: Any, request: Any) -> Any:
+        await reference.api.put(PATH, {"addEffortHours": 1.5, "updatedById": "user3"})
+        return await responses(200, {"id": "TCK-0001", "message": "Updated"})(inner, request)
+
+    reference.wire.when("PUT", PATH, lost)
     text, error = await reference.refused("update_ticket", **ONE, addEffortHours=1.5)
 
-    assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    assert "holds every given value" not in text
+    assert error == {"kind": "not_stored", "effect": "nothing_changed"}
+    assert text.endswith("Nothing was changed; repeat the call.")
 
 
 async def test_an_api_that_cannot_add_hours_is_said_to_get_the_sum(existing: World) -> None:
