@@ -10,7 +10,7 @@ import pytest
 from shared.mcp_tools.catalog import TOOLS
 from tests.interop import drive as module
 from tests.interop.commands import ticket
-from tests.interop.drive import Seen, complaints, complaints_after_restart, complaints_when_refused, drive
+from tests.interop.drive import NAMES, Seen, complaints, complaints_after_restart, complaints_when_refused, drive
 from tests.interop.rows import CLIENTS, ROWS, Row
 from tests.processes import RestartableDoor
 
@@ -29,7 +29,7 @@ GOOD = Seen(
     results=[
         result("| stat1 | New |"),
         result("Created ticket TCK-0051."),
-        result("# Ticket TCK-0051\n" + "\n".join(ticket(ROW).values())),
+        result("**TCK-0051**\n" + "\n".join(NAMES.get(value, value) for value in ticket(ROW).values())),
         result("There is no ticket TCK-none", is_error=True),
     ],
     after=result("MCPError: Connection closed", is_error=True),
@@ -56,7 +56,7 @@ def test_a_good_talk_is_good_and_a_clear_refusal_is_clear() -> None:
         (replace(GOOD, results=[]), "it got 0 results"),
         (replace(GOOD, results=[*GOOD.results[:3], result("There is no ticket TCK-none")]), "of its calls were errors"),
         (replace(GOOD, results=[result(""), *GOOD.results[1:]]), "the statuses are"),
-        (replace(GOOD, results=[*GOOD.results[:2], result("# Ticket"), GOOD.results[3]]), "was not read back"),
+        (replace(GOOD, results=[*GOOD.results[:2], result("**TCK-0051**"), GOOD.results[3]]), "was not read back"),
         (replace(GOOD, results=[*GOOD.results[:3], result("?", is_error=True)]), "its mistake was answered with '?'"),
     ],
 )
