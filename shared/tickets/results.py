@@ -38,11 +38,12 @@ class Result(Shape):
     """The caller's user in the ticket system, as name (id), or `unknown`; None if a write named another."""
 
     def structured(self) -> dict[str, Any]:
-        """Return the result as JSON, without absent values."""
+        """Return the result as JSON, without absent values; notes come last, as in the text: they name other tickets."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        beside = {name: dumped.pop(name) for name in ("asOf", "actingUser", "notes") if name in dumped}
         if not self.notes:
-            del dumped["notes"]
-        return dumped
+            del beside["notes"]
+        return dumped | beside
 
 
 class Table(Result):
