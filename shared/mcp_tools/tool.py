@@ -85,6 +85,7 @@ class TicketTool(Tool):
             log.exception("tool_call_fault", tool=self.name)
             outcome, result = TicketServerError.kind, _failed(self._fault(), {})
         finally:
+            call.steps = None  # it holds the call: without this cycle large arguments are freed at once
             await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
