@@ -38,7 +38,7 @@ class Result(Shape):
     """The caller's user in the ticket system, as name (id), or `unknown`; None if a write named another."""
 
     def structured(self) -> dict[str, Any]:
-        """Return the result as JSON, without absent values; notes come last, as in the text: they name other tickets."""
+        """Return the result as JSON, without absent values; notes come last, as in the text: they name others."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         beside = {name: dumped.pop(name) for name in ("asOf", "actingUser", "notes") if name in dumped}
         if not self.notes:
