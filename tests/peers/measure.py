@@ -56,7 +56,12 @@ async def _listed(server: Server, folder: Path) -> Measured:
     home = folder / server.name.replace(" ", "-")
     home.mkdir()
     command, *arguments = await asyncio.to_thread(server.command)
-    settings = {"PATH": os.environ["PATH"], "HOME": str(home), **server.settings}
+    settings = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONHASHSEED": "0",  # a schema that lists a set takes other tokens in another order
+        **server.settings,
+    }
     started = StdioServerParameters(command=command, args=arguments, env=settings, cwd=home)
     with (home / "stderr").open("w") as log:
         async with asyncio.timeout(ANSWER_S), Client(stdio_client(started, errlog=log)) as client:
