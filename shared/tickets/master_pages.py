@@ -64,7 +64,7 @@ def with_role(users: tuple[User, ...], role: str | None) -> tuple[tuple[User, ..
         return found, ()
     roles = sorted({user.role for user in users if user.role})[:MAX_ROLES]
     note = localized(
-        "role: nobody has the role “{role}”, so all are shown. Roles: {roles}.",
+        "role: no user has the role “{role}”, so all are shown. Roles: {roles}.",
         role=one_line(role),
         roles=localized(", ").join(roles),
     )

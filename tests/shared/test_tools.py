@@ -349,7 +349,7 @@ async def test_people_are_filtered_by_role(here: World) -> None:
 
     assert some == [user for user in all_users if user["role"] == role]
     assert rows_of(all_of_them) == all_users
-    assert all_of_them["notes"][0].startswith("role: nobody has the role “Person in Charge”, so all are shown. Roles: ")
+    assert all_of_them["notes"][0].startswith("role: no user has the role “Person in Charge”, so all are shown. Roles:")
     assert role in all_of_them["notes"][0]
 
 

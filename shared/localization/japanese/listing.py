@@ -44,7 +44,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "このうち{count}件は完了しています。open: true で除外できます。"
     ),
     "1 of these is completed; open: true leaves them out.": "このうち1件は完了しています。open: true で除外できます。",
-    "role: nobody has the role “{role}”, so all are shown. Roles: {roles}.": (
+    "role: no user has the role “{role}”, so all are shown. Roles: {roles}.": (
         "role: 「{role}」の役割を持つユーザーはいないため、全員を表示します。役割: {roles}。"
     ),
     "None of {count:,} has all words of “{query}”. Nearest: {near}.": (
