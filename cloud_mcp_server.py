@@ -35,6 +35,7 @@ from shared.rate import Rate
 from shared.scopes import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
+from shared.writes.recent_writes import RecentWrites
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
 from transport.http.public_address import base_of
@@ -42,7 +43,6 @@ from transport.rate_limit import Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
 from transport.sessions.memory import InMemoryBroker
-from transport.sessions.valkey.broker import ValkeyBroker
 from web.page import PeoplePage, Situation
 
 log = get_logger(__name__)
@@ -88,7 +88,7 @@ class CloudMCPServer:
             max_streams_per_principal=settings.max_streams_per_principal,
             stream_s=settings.cloud_run_timeout,
         )
-        sessions = broker(settings, limits)
+        sessions, recent_writes = broker(settings, limits)
 
         self._service = TicketService(
             settings,
@@ -97,7 +97,7 @@ class CloudMCPServer:
             trail=access.trail,
             counter=counter,
             habits=habits,
-            recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
+            recent_writes=recent_writes,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
         page = PeoplePage(partial(self._situation, settings), is_ready=self._is_ready)
@@ -156,6 +156,7 @@ class CloudMCPServer:
                 raise SettingsError(str(error)) from error
             await stack.enter_async_context(self._operations.run())
             await stack.enter_async_context(self._service.run())
+            await self._service.opened()
             await stack.enter_async_context(self.transport.run())
             yield
 
@@ -315,11 +316,14 @@ def rates(settings: CloudSettings) -> Rates:
     return Rates(*(Rate(limit, limit) for limit in limits))
 
 
-def broker(settings: CloudSettings, limits: Limits) -> SessionBroker:
-    """Return what keeps the sessions: this process, or the server that several instances share."""
+def broker(settings: CloudSettings, limits: Limits) -> tuple[SessionBroker, RecentWrites | None]:
+    """Return what keeps the sessions, this process or the server that several instances share, and their writes."""
     if settings.broker_url is None:
-        return InMemoryBroker(limits)
-    return ValkeyBroker.from_url(settings.broker_url.get_secret_value(), limits=limits)
+        return InMemoryBroker(limits), None
+    from transport.sessions.valkey.broker import ValkeyBroker  # noqa: PLC0415 - its client takes a tenth of a start
+
+    shared = ValkeyBroker.from_url(settings.broker_url.get_secret_value(), limits=limits)
+    return shared, shared.recent_writes
 
 
 def create_app(settings: CloudSettings) -> FastAPI:

@@ -11,13 +11,16 @@ Started by a Python without the packages (`python mcp_server.py`, `uv run mcp_se
 environment that run.py makes. The first lines tell uv that it needs to bring no packages.
 """
 
+import gc
+
 if __name__ == "__main__":
+    gc.disable()  # until `main`: nothing that is imported is garbage, and looking for some takes a seventh of the start
+
     import run  # noqa: F401 - refuses a Python that is too old
     from bootstrap.first_start import require_packages
 
     require_packages()
 
-import gc
 import os
 import signal
 import sys
@@ -48,11 +51,19 @@ async def serve(settings: StdioSettings) -> None:
     habits = ClientHabits(off=settings.client_habits_off)
     service = TicketService(settings, habits=habits, says_whose_tickets=True)
     service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
-    async with service.run():
+
+    async def see_it_open() -> None:
+        await service.opened()
         log.info("stdio_started", api="embedded" if settings.is_embedded else "remote")
-        if os.isatty(0):
-            print(WAITS, file=sys.stderr, flush=True)  # noqa: T201 - for the user who started it
-        await stdio_wire.serve(service.server.session_manager.app, writes=_writes)
+
+    try:
+        async with service.run(), anyio.create_task_group() as tasks:
+            tasks.start_soon(see_it_open)  # a client waits for the first response meanwhile, which needs no tickets
+            if os.isatty(0):
+                print(WAITS, file=sys.stderr, flush=True)  # noqa: T201 - for the user who started it
+            await stdio_wire.serve(service.server.session_manager.app, writes=_writes)
+    except* SettingsError as errors:
+        raise errors.exceptions[0] from None
     log.info("stdio_ended")
 
 
@@ -62,6 +73,8 @@ def _writes(request: JSONRPCRequest) -> bool:
 
 def main() -> int:
     """Run the server; return the exit code."""
+    gc.freeze()
+    gc.enable()
     try:
         settings = load(StdioSettings)
         configure_logging(level=settings.log_level)

@@ -1,19 +1,24 @@
 """The common part of both servers: clients of ticket APIs, in this process or remote, behind one MCP server."""
 
+import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from fastapi import FastAPI
+import anyio
 from mcp.server import MCPServer
+from starlette.types import Receive, Scope, Send
 
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
+from shared.concurrency import finish
 from shared.config import CHECKOUT, IS_INSTALLED, ToolSettings
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
@@ -25,19 +30,22 @@ from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirector
 from shared.localization import localized
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
-from shared.storage.database import CONNECTIONS, resolve_url
-from shared.storage.migrations import DatabaseNotReadyError
+from shared.storage.connections import CONNECTIONS
 from shared.telemetry import Counter, get_logger
 from shared.time_zones import zone_named
 from shared.tools import TicketTools
 from shared.upstream.proxies import Proxies
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
-from ticket_api import create_app as create_ticket_api
-from ticket_api.sample import why_unused
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from sqlalchemy import URL
 
 log = get_logger(__name__)
 
-_EMBEDDED_URL = "http://embedded.invalid"
+_EMBEDDED_URL: Final = "http://embedded.invalid"
+_SQLITE_FILE: Final = re.compile(r"sqlite(?:\+aiosqlite)?:///(?!:memory:)([^?]+)(?:\?.*)?", re.DOTALL)
+"""The URL of an SQLite file, and its path."""
 
 
 class _OneUpstream:
@@ -49,6 +57,91 @@ class _OneUpstream:
     async def upstream_of(self, tenant: Tenant) -> Upstream:  # noqa: ARG002 - all have the same
         """Return the ticket API of the deployment."""
         return Upstream()
+
+
+class EmbeddedTicketAPI:
+    """The ticket API in this process: an ASGI application whose requests wait until it is open.
+
+    Its program and the database libraries take a third of a start over STDIO, whose client needs none of them before
+    its first call. So they are imported when it opens, in a thread.
+
+    Args:
+        settings: of the server.
+        keys: those by which it tells organisations apart.
+
+    Raises:
+        SettingsError: the database URL does not name a supported database.
+    """
+
+    def __init__(self, settings: ToolSettings, keys: TenantKeys) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._url = settings.database_url.get_secret_value()
+        if not _SQLITE_FILE.fullmatch(self._url):
+            _checked_url(self._url)
+        self._opened: asyncio.Future[FastAPI]
+
+    @property
+    def connections(self) -> int:
+        """How many requests may be in flight: as many as it has database connections."""
+        return CONNECTIONS["sqlite" if self._url.startswith("sqlite") else "postgresql"]
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Open it beside the block. Raises: SettingsError: at the end, as `opened` does."""
+        self._opened = asyncio.get_running_loop().create_future()
+        over = asyncio.Event()
+        task = asyncio.create_task(self._run_until(over, self._opened))
+        task.add_done_callback(partial(_pass_failure, self._opened))
+        try:
+            yield
+        finally:
+            over.set()
+            await finish(task)
+
+    async def opened(self) -> "FastAPI":
+        """Return the application once it is open. Raises: SettingsError: the database cannot be used."""
+        return self._opened.result() if self._opened.done() else await asyncio.shield(self._opened)
+
+    async def _run_until(self, over: asyncio.Event, opened: "asyncio.Future[FastAPI]") -> None:
+        app = await anyio.to_thread.run_sync(self._load)
+        from shared.storage.migrations import DatabaseNotReadyError  # noqa: PLC0415 - imported with the rest
+
+        async with AsyncExitStack() as stack:
+            # Nothing else runs the lifespan of an application that no server serves.
+            try:
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            except DatabaseNotReadyError as error:
+                raise SettingsError(str(error)) from error
+            await self._report_unused_samples(app)
+            opened.set_result(app)
+            await over.wait()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        app = await self.opened()
+        await app(scope, receive, send)
+
+    def _load(self) -> "FastAPI":
+        """Import the program and return its application."""
+        from ticket_api import create_app  # noqa: PLC0415 - see above
+
+        settings = self._settings
+        return create_app(
+            database_url=self._url,
+            tenant_of=self._keys.tenant_of,
+            sample_data=settings.sample_data,
+            zone=None if settings.time_zone is None else zone_named(settings.time_zone),
+        )
+
+    async def _report_unused_samples(self, app: "FastAPI") -> None:
+        from ticket_api.sample import why_unused  # noqa: PLC0415 - see above
+
+        if "sample_data" not in self._settings.model_fields_set:
+            return
+        why = await app.state.tenants.read(DEFAULT_TENANT.id, partial(why_unused, self._settings.sample_data))
+        if why is not None:
+            log.warning("settings_note", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
 
 
 class TicketService:
@@ -91,7 +184,7 @@ class TicketService:
         self._keys = TenantKeys()
         self._address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url).rstrip("/")
         self._key = settings.api_key.get_secret_value() if settings.api_key is not None else None
-        self._embedded = _embedded_api(settings, self._keys) if settings.is_embedded else None
+        self._embedded = EmbeddedTicketAPI(settings, self._keys) if settings.is_embedded else None
         self._settings = settings
         self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
         """The request slots of each address, kept as long as a client for it exists."""
@@ -135,24 +228,17 @@ class TicketService:
         """
         async with AsyncExitStack() as stack:
             if self._embedded is not None:
-                # An in-process transport does not run the lifespan of the application, so this must.
-                try:
-                    await stack.enter_async_context(self._embedded.router.lifespan_context(self._embedded))
-                except DatabaseNotReadyError as error:
-                    raise SettingsError(str(error)) from error
-                await self._report_unused_samples(self._embedded)
+                await stack.enter_async_context(self._embedded.run())
             await stack.enter_async_context(self._api)
             await stack.enter_async_context(self.probe)
             if self._tenants is not None:
                 await stack.enter_async_context(self._tenants.run())
             yield
 
-    async def _report_unused_samples(self, embedded: FastAPI) -> None:
-        if "sample_data" not in self._settings.model_fields_set:
-            return
-        why = await embedded.state.tenants.read(DEFAULT_TENANT.id, partial(why_unused, self._settings.sample_data))
-        if why is not None:
-            log.warning("settings_note", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
+    async def opened(self) -> None:
+        """Wait until the embedded API is open, if it is used. Raises: SettingsError: the database cannot be used."""
+        if self._embedded is not None:
+            await self._embedded.opened()
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
         """Return the client for the tickets of `tenant`; all clients of one address share its request slots.
@@ -161,8 +247,14 @@ class TicketService:
             UpstreamNotSetError: see `_reach`.
         """
         address = (upstream.address or self._address).rstrip("/")
-        queue = self._queues.setdefault(address, FairQueue(_places(self._settings, address)))
+        queue = self._queues.setdefault(address, FairQueue(self._places(address)))
         return self._reach(tenant, upstream, queue)
+
+    def _places(self, address: str) -> int:
+        """Return how many requests may be in flight at `address`."""
+        if address == _EMBEDDED_URL and self._embedded is not None:
+            return self._embedded.connections
+        return self._settings.api_concurrency
 
     def _reach(self, tenant: Tenant, upstream: Upstream, queue: FairQueue) -> APIClient:
         """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
@@ -197,15 +289,17 @@ class TicketService:
 
 
 def whose_tickets(settings: ToolSettings) -> str:
-    """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
+    """Return a sentence that says where the tickets are, without secrets. Raises: SettingsError: the URL is none."""
     if not settings.is_embedded:
         address = urlsplit(str(settings.api_base_url))
         return localized("These tickets are those of the ticket API at {host}.", host=address.netloc)
-    url = resolve_url(settings.database_url.get_secret_value())
-    if url.host is not None:
-        where = localized("{database} at {host}", database=url.database, host=url.host)
+    url = settings.database_url.get_secret_value()
+    file = _SQLITE_FILE.fullmatch(url)
+    if file is None:
+        server = _checked_url(url)
+        where = localized("{database} at {host}", database=server.database, host=server.host)
     else:
-        path = Path(str(url.database))
+        path = Path(file[1])
         where = path.relative_to(CHECKOUT).as_posix() if path.is_relative_to(CHECKOUT) else str(path)
     if settings.sample_data == "none":
         return localized("These tickets are in the database of this server itself ({where}).", where=where)
@@ -217,20 +311,18 @@ def whose_tickets(settings: ToolSettings) -> str:
     )
 
 
-def _places(settings: ToolSettings, address: str) -> int:
-    """Return how many requests may be in flight at `address`; for the embedded API, its number of connections."""
-    if address == _EMBEDDED_URL:
-        return CONNECTIONS[resolve_url(settings.database_url.get_secret_value()).get_backend_name()]
-    return settings.api_concurrency
+def _pass_failure(opened: "asyncio.Future[FastAPI]", task: "asyncio.Task[None]") -> None:
+    """Have those who wait learn that it does not open."""
+    if not opened.done() and not task.cancelled() and (error := task.exception()) is not None:
+        opened.set_exception(error)
+    opened.cancel()
 
 
-def _embedded_api(settings: ToolSettings, keys: TenantKeys) -> FastAPI:
+def _checked_url(url: str) -> "URL":
+    """Return the database URL as the embedded API reads it. Raises: SettingsError."""
+    from shared.storage.database import resolve_url  # noqa: PLC0415 - only for what is not the URL of an SQLite file
+
     try:
-        return create_ticket_api(
-            database_url=settings.database_url.get_secret_value(),
-            tenant_of=keys.tenant_of,
-            sample_data=settings.sample_data,
-            zone=None if settings.time_zone is None else zone_named(settings.time_zone),
-        )
+        return resolve_url(url)
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

@@ -44,7 +44,7 @@ LAYER_1: Final = (
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
-    *("shared.storage.database", "shared.storage.migrations"),
+    *("shared.storage.connections", "shared.storage.database", "shared.storage.migrations"),
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
@@ -110,12 +110,13 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity", "shared.lru"),
     "shared.client_habits": ("shared.errors", "shared.telemetry"),
-    "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    # how a database is opened, for the two edges that have one each
+    "shared.storage.database": ("shared.errors", "shared.storage.connections"),
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
     "shared.storage.migrations": (
         *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
     ),
-    "shared.storage.transactions": ("shared.storage.database",),
+    "shared.storage.transactions": ("shared.storage.connections", "shared.storage.database"),
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     "web": ("web", "shared.localization"),

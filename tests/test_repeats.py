@@ -174,7 +174,7 @@ def said(result: CallToolResult) -> str:
     return text_of(result).partition("\n")[0]
 
 
-@kills("cloud_mcp_server.py", "sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None", "None")
+@kills("cloud_mcp_server.py", "return shared, shared.recent_writes", "return shared, None")
 async def test_what_one_instance_did_is_not_done_again_by_another(here: Fleet) -> None:
     ticket = new_ticket()
     first = await here.one.create(ticket)

@@ -24,11 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.types import TypeDecorator
 
 from shared.errors import TicketServerError
+from shared.storage.connections import CONNECTIONS
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock held by another connection, in seconds."""
-CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
-"""Maximum connections of one pool."""
 STATEMENT_S: Final = 10
 """How long this process waits for one statement of PostgreSQL, in seconds; its server ends it sooner."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}

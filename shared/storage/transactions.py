@@ -19,9 +19,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection
 
+from shared.storage.connections import CONNECTIONS
 from shared.storage.database import (
     BUSY_TIMEOUT_S,
-    CONNECTIONS,
     ConnectionSlots,
     busy_as_error,
     make_engine,

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, QueuePool, text
 from sqlalchemy.exc import DBAPIError
 
 from shared.storage import database, transactions
-from shared.storage.database import CONNECTIONS, ConnectionSlots, DatabaseBusyError, resolve_url
+from shared.storage.connections import CONNECTIONS
+from shared.storage.database import ConnectionSlots, DatabaseBusyError, resolve_url
 from shared.storage.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
 from tests import slow_work
 from tests.databases import PostgresDatabase
