@@ -130,7 +130,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
-        *("ticket_server", "shared", "sse_conformance", "web"),
+        *("ticket_server", "shared", "sse_conformance", "web", "capacity"),
         *EDGES,
     ),
 })  # fmt: skip
