@@ -76,6 +76,7 @@ MAY_IMPORT: Final = MappingProxyType({
         *("ticket_api", "shared.command_lines", "shared.config", "shared.dotenv", "shared.environment"),
         *("shared.http.server", "shared.telemetry", "shared.time_zones", *STORAGE),
     ),
+    "capacity": ("capacity", "transport.sessions.session"),  # computes docs/capacity.md; no program imports it
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
     "auth.authorization_server": ("auth", "web.language", "web.sign_in", *STORAGE, *LAYER_1),  # has pages for people
@@ -130,7 +131,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
-        *("ticket_server", "shared", "sse_conformance", "web"),
+        *("ticket_server", "shared", "sse_conformance", "web", "capacity"),
         *EDGES,
     ),
 })  # fmt: skip
