@@ -18,6 +18,7 @@ from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import (
     CapReachedError,
     ClaimResult,
+    EventSink,
     InstanceMessage,
     Listener,
     SessionGoneError,
@@ -76,7 +77,7 @@ class MemorySession:
 class MemoryStream:
     """Reads a stream; see `broker.StreamReader`."""
 
-    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_sink", "_wake", "ended")
 
     def __init__(
         self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
@@ -87,6 +88,8 @@ class MemoryStream:
         self._pending = pending
         self._clock = clock
         self._wake = asyncio.Event()
+        self._sink: EventSink | None = None
+        """Set while `events` waits and nothing has to be returned."""
         self.ended = False
 
     @property
@@ -98,10 +101,14 @@ class MemoryStream:
         """Whether nothing waits, and nothing runs whose response belongs here."""
         return not self.has_news and self._name not in self._session.claims.pending
 
-    async def events(self) -> Sequence[Event]:
+    async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
-        if not self.has_news:
-            await self._wake.wait()
+        if not (self.has_news or self._wake.is_set()):
+            self._sink = sink
+            try:
+                await self._wake.wait()
+            finally:
+                self._sink = None
         self._wake.clear()
         batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
         self._pending = ()
@@ -116,14 +123,24 @@ class MemoryStream:
         """Record that events were written."""
         self._session.log.delivered(events, self._clock())
 
+    def offer(self, event: Event) -> None:
+        """Take an event that was just stored: write it at once where `events` waits with a sink, else return it."""
+        if self._sink is None:
+            self.wake()
+            return
+        self._cursor = event.number
+        if not self._sink(event):
+            self.wake()
+
     def wake(self) -> None:
         """Make `events` return."""
+        self._sink = None
         self._wake.set()
 
     def end(self) -> None:
         """End: another reader took the stream over, or nothing more will come."""
         self.ended = True
-        self._wake.set()
+        self.wake()
 
     async def close(self) -> None:
         """Stop reading."""
@@ -311,7 +328,9 @@ class InMemoryBroker:
         if known is None or not known.claims.end(attempt.token, number):
             return False
         if response is None:
-            self._wake(known, attempt.stream)
+            reader = known.streams.get(attempt.stream)
+            if reader is not None:
+                reader.wake()  # the end of a stream that has a name may have waited for this attempt alone
         else:
             about = {"request": attempt.request, "writes": attempt.writes}
             self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
@@ -325,19 +344,15 @@ class InMemoryBroker:
         if known is not None:
             self._store(known, kind, message, stream=stream)
 
-    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> None:
         before = known.log.bytes
-        number = known.log.append(kind, message, self._clock(), stream=stream, **about)
+        event = known.log.append(kind, message, self._clock(), stream=stream, **about)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()
-        self._wake(known, stream)
-        return number
-
-    def _wake(self, known: MemorySession, stream: str) -> None:
         reader = known.streams.get(stream)
         if reader is not None:
-            reader.wake()
+            reader.offer(event)
 
     def _shrink_all(self) -> None:
         """Bring every log down to its fair share; what was delivered is given up first."""
