@@ -258,6 +258,8 @@ class EventStreamResponse:
             batch = await self._next(source, clock(), rotation)
             if self.is_gone:
                 return
+            if self._is_cut:
+                continue  # what came at the last moment is not for this credential any more
             if self._unwritten is not None:
                 await self._end_write(reader, *self._unwritten)
             if batch is None:

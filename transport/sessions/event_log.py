@@ -93,14 +93,11 @@ class EventLog:
     ) -> Event:
         """Store `message` as an event and return it; events that no longer fit are evicted."""
         self.last += 1
-        event = Event(self.last, kind, now, message, request, writes, stream=stream)
-        self._add(event)
+        event = Event(self.last, kind, now, message, request, writes, None, stream)
+        self._events[self.last] = self._ranks[kind][self.last] = event
+        self.bytes += len(message)
         self.shrink(self._max_bytes)
         return event
-
-    def _add(self, event: Event) -> None:
-        self._events[event.number] = self._ranks[_rank(event)][event.number] = event
-        self.bytes += event.cost
 
     def newer_than(self, number: int, stream: str = "") -> list[Event]:
         """Return the events of a stream after `number`, oldest first."""
@@ -159,7 +156,8 @@ class EventLog:
         for kept in (self._events, *self._ranks):
             kept.clear()
         for event in events:
-            self._add(event)
+            self._events[event.number] = self._ranks[_rank(event)][event.number] = event
+            self.bytes += event.cost
 
     def remove(self, numbers: Collection[int]) -> None:
         """Remove events, as if they had never been stored."""
@@ -177,7 +175,7 @@ class EventLog:
     def shrink(self, max_bytes: int) -> None:
         """Evict events, the least needed first, until the log is within its bounds and `max_bytes`."""
         while self._is_over(max_bytes):
-            self._evict(next(event for rank in self._ranks for event in rank.values()))
+            self._evict(self._least_needed())
         lost = self._ranks[_LOST]
         while len(lost) > self._max_lost:
             self._remove(next(iter(lost.values())))
@@ -185,6 +183,9 @@ class EventLog:
     def _is_over(self, max_bytes: int) -> bool:
         whole = len(self._events) - len(self._ranks[_LOST])
         return whole > 0 and (whole > self._max_events or self.bytes > max_bytes)
+
+    def _least_needed(self) -> Event:
+        return next(iter(next(filter(None, self._ranks)).values()))
 
     def _remove(self, event: Event) -> None:
         del self._events[event.number], self._ranks[_rank(event)][event.number]

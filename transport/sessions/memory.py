@@ -5,9 +5,9 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import count, islice
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 from mcp_types import RequestId
 
@@ -167,6 +167,8 @@ class InMemoryBroker:
         self._sessions: dict[str, MemorySession] = {}
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
+        self._names = count(1)
+        """Of attempts and streams: each is known here alone."""
         self._listener: Listener | None = None
         self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
@@ -294,7 +296,7 @@ class InMemoryBroker:
         known.seen_at = self._clock()
         if not all(claim.opens_epoch for claim in claims):
             known.is_used, known.called_at = True, known.seen_at
-        tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
+        tokens, name = [self._new_name() for _ in claims], self._new_name() if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
@@ -310,6 +312,9 @@ class InMemoryBroker:
         }
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
+    def _new_name(self) -> str:
+        return f"{next(self._names):x}"
+
     def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
         if numbers:
             before = known.log.bytes
@@ -324,16 +329,17 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        number = None if known is None or response is None else known.log.last + 1
-        if known is None or not known.claims.end(attempt.token, number):
+        if known is None:
+            return False
+        number = None if response is None else known.log.last + 1
+        if not known.claims.end(attempt.token, number):
             return False
         if response is None:
             reader = known.streams.get(attempt.stream)
             if reader is not None:
                 reader.wake()  # the end of a stream that has a name may have waited for this attempt alone
         else:
-            about = {"request": attempt.request, "writes": attempt.writes}
-            self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
+            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt.request, writes=attempt.writes)
         return True
 
     # ---- streams
@@ -342,11 +348,20 @@ class InMemoryBroker:
         """Send a notification or a request to the client."""
         known = self._sessions.get(session)
         if known is not None:
-            self._store(known, kind, message, stream=stream)
+            self._store(known, kind, message, stream)
 
-    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> None:
+    def _store(
+        self,
+        known: MemorySession,
+        kind: Kind,
+        message: bytes,
+        stream: str,
+        request: RequestId | None = None,
+        *,
+        writes: bool = False,
+    ) -> None:
         before = known.log.bytes
-        event = known.log.append(kind, message, self._clock(), stream=stream, **about)
+        event = known.log.append(kind, message, self._clock(), stream=stream, request=request, writes=writes)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()
