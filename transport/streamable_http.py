@@ -1,4 +1,4 @@
-"""Streamable HTTP: one endpoint; the response to a POST is the stream of the responses to its requests.
+"""Streamable HTTP: one endpoint; the response to a POST has the responses to its requests, as JSON or as a stream.
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
@@ -10,9 +10,10 @@ Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
-from mcp_types import JSONRPCRequest
+from mcp_types import JSONRPCRequest, RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,7 +23,7 @@ from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.dispatch.dispatcher import Dispatcher, Submitted, Wire
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.collected_response import CollectedResponse
@@ -31,6 +32,7 @@ from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
 from transport.http.request_checks import RequestChecks, check_batching, check_version
 from transport.http.request_head import HTTPRequest, RequestHead
+from transport.http.single_response import SingleResponse
 from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
@@ -119,8 +121,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
         session = _session_of(head)
         if is_batch:
             check_batching((await self._dispatcher.session(session, principal, WIRE)).version)
-        claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
-        return self._responses(claimed, messages, caller, is_batch=is_batch)
+        submitted = await self._dispatcher.submit(session, messages, caller, WIRE)
+        return self._responses(submitted, messages, caller, is_batch=is_batch)
 
     def _check_accept(self, head: RequestHead) -> None:
         """Pass a POST whose client takes JSON, a stream, or both. Raises: HTTPRefusalError."""
@@ -140,13 +142,13 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def _initialize(self, messages: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
         try:
-            claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
+            submitted = await self._dispatcher.submit(session, messages, caller, WIRE)
         except TicketServerError:
             await self._end(session)
             raise
-        if claimed.record.version is None:
-            return self._then_end(self._responses(claimed, messages, caller), session)
-        return self._responses(claimed, messages, caller, headers={SESSION_HEADER: session})
+        if submitted.claimed.record.version is None:
+            return self._then_end(self._responses(submitted, messages, caller), session)
+        return self._responses(submitted, messages, caller, headers={SESSION_HEADER: session})
 
     def _then_end(self, response: ASGIApp, session: str) -> ASGIApp:
         """Return an application that ends a session after `response`: to an `initialize` that failed."""
@@ -174,37 +176,65 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     def _responses(
         self,
-        claimed: ClaimResult,
+        submitted: Submitted,
         messages: Sequence[Inbound],
         caller: Caller,
         *,
         is_batch: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests.
-
-        A client that takes no stream gets the responses at once, as JSON.
-        """
-        record, name = claimed.record, claimed.stream
-        if claimed.reader is None:
+        """Return the responses to the requests of a POST: JSON or a stream; 202 without requests."""
+        (_, _, attempts, reader, *_), call = submitted
+        if reader is None:
             return HTTPResponse(202)
+        otherwise: Callable[[], ASGIApp] = partial(self._streamed, submitted.claimed, reader, caller, headers)
         if not caller.takes_events:
             ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
-            writes = [attempt is None or attempt.writes for attempt in claimed.attempts]
-            return CollectedResponse(
-                claimed.reader,
-                list(zip(ids, writes, strict=True)),
-                is_batch=is_batch,
-                limits=self._limits,
-                slot=self._streams.slot(caller.principal),
-                headers=headers,
-            )
+            writes = [attempt is None or attempt.writes for attempt in attempts]
+            requests = list(zip(ids, writes, strict=True))
+            otherwise = partial(self._collected, reader, requests, caller, headers, is_batch=is_batch)
+        if call is None and not (caller.takes_json and len(attempts) == 1 and reader.has_news):
+            return otherwise()
+        return SingleResponse(
+            self._dispatcher,
+            call,
+            reader,
+            otherwise=otherwise,
+            limits=self._limits,
+            is_batch=is_batch,
+            headers=headers,
+        )
+
+    def _streamed(
+        self, claimed: ClaimResult, reader: StreamReader, caller: Caller, headers: Mapping[str, str] | None
+    ) -> ASGIApp:
+        """Return the stream of a POST, which ends when each request of it has its response."""
+        record, name = claimed.record, claimed.stream
         # Clients of earlier revisions take an event without data for a broken message.
         is_primed = record.version in RESUMES_POST_STREAMS
         begins_at = EventId(record.id, claimed.after, name) if is_primed else None
         with self._streams.slot(caller.principal) as slot:
             slot.occupy()
-            return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
+            return self._stream(self._source(reader, record, name, begins_at=begins_at), slot, headers)
+
+    def _collected(
+        self,
+        reader: StreamReader,
+        requests: Sequence[tuple[RequestId, bool]],
+        caller: Caller,
+        headers: Mapping[str, str] | None,
+        *,
+        is_batch: bool,
+    ) -> ASGIApp:
+        """Return the same as one JSON body, for a client that takes no stream."""
+        return CollectedResponse(
+            reader,
+            requests,
+            is_batch=is_batch,
+            limits=self._limits,
+            slot=self._streams.slot(caller.principal),
+            headers=headers,
+        )
 
     # ---- GET and DELETE
 

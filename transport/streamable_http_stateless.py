@@ -10,14 +10,13 @@ from typing import Final
 
 from mcp_types import CLIENT_INFO_META_KEY, HEADER_MISMATCH, ErrorData, JSONRPCNotification, JSONRPCRequest, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp
 
 from shared.client_habits import ClientHabits
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Caller
-from transport.dispatch.envelope import ERROR_CODE_HTTP_STATUS, EnvelopeChecks, unserved_version
+from transport.dispatch.envelope import ERROR_CODE_HTTP_STATUS, EnvelopeChecks, RawHeaders, unserved_version
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusalError
@@ -94,8 +93,7 @@ class StatelessHandler:
     async def _rejection(self, message: JSONRPCRequest, request: HTTPRequest, caller: Caller) -> ErrorData | None:
         """Return why a request may not be served."""
         head = request.head
-        # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
-        headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
+        headers: RawHeaders = request.scope["headers"]
         if head.is_version_joined:
             headers = _with_version(headers, head.protocol_version)
         problem = await self._envelopes.rejection(message, headers, caller, wire=self._wire)
@@ -119,10 +117,10 @@ class StatelessHandler:
             raise
 
 
-def _with_version(headers: Headers, version: str) -> Headers:
+def _with_version(headers: RawHeaders, version: str) -> RawHeaders:
     """Return headers that name this one revision."""
-    others = [(name, value) for name, value in headers.raw if name != _VERSION_HEADER]
-    return Headers(raw=[*others, (_VERSION_HEADER, version.encode("latin-1"))])
+    others = [(name, value) for name, value in headers if name != _VERSION_HEADER]
+    return [*others, (_VERSION_HEADER, version.encode("latin-1"))]
 
 
 def _is_of_connector(message: JSONRPCRequest, head: RequestHead) -> bool:

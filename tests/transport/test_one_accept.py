@@ -255,5 +255,5 @@ async def test_several_lines_are_one_list_which_is_no_habit() -> None:
         lines = [("accept", "application/json"), ("accept", "text/event-stream")]
         for accept in (lines, lines[::-1], [("accept", "text/html"), ("accept", "*/*;q=0.5")]):
             answered = await http.post(f"{at.url}/mcp", json=PING, headers=[*client.headers.items(), *accept])
-            assert (answered.status_code, answered.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+            assert (answered.status_code, answered.headers["content-type"]) == (200, "application/json")
         assert at.counter.total("client_habits") == 0

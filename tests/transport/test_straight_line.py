@@ -1,7 +1,8 @@
 """One POST is a straight line: how many files of the transport it enters, and how often each.
 
 A file is entered by a call from outside of it; a return into it does not count, nor does a coroutine that goes on. What
-the writer of the stream does is apart: it belongs to the GET of HTTP+SSE, and runs beside the call on Streamable HTTP.
+the writer of the response does is apart: on HTTP+SSE it belongs to the GET, on Streamable HTTP it reads the stream of
+the POST once the call has ended.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ from tests.transport.sse_client import sse_session
 from transport.rate_limit import Rates
 
 ROOT: Final = str(Path(transport.__file__).parent)
-WRITER: Final = "http/event_stream.py"
+WRITERS: Final = frozenset({"http/event_stream.py", "http/single_response.py"})
+RUNNER: Final = "dispatch/dispatcher.py"
+"""What it runs is the call, also for a writer."""
 MAX_FILES: Final = 12
 MAX_ENTRIES: Final = 2
 MAX_WRITER_FILES: Final = 4
@@ -49,7 +52,8 @@ class Rooms:
             return
         self._seen.add(frame)  # a coroutine that goes on is called again, with the same frame
         callers = list(_callers(frame))
-        is_writer = WRITER in (file, *callers) or asyncio.current_task() in self._writers
+        nearest = next((one for one in (file, *callers) if one in {*WRITERS, RUNNER}), "")
+        is_writer = nearest in WRITERS or asyncio.current_task() in self._writers
         if not callers or callers[0] != file:
             (self.of_writer if is_writer else self.of_post)[file] += 1
 

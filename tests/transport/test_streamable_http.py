@@ -17,25 +17,27 @@ INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 HANDSHAKE = ["2025-03-26", "2025-06-18", "2025-11-25"]
 
 
-# --------------------------------------------------------------------- the stream of a POST
+# --------------------------------------------------------------------- the response to a POST
 
 
-async def test_initialize_is_answered_on_its_own_stream_with_a_session_id() -> None:
+async def test_initialize_is_answered_with_json_and_a_session_id() -> None:
     async with bench() as at:
         for version in HANDSHAKE:
             async with http_client(at.url, ME, None) as client:
                 response = await client.initialize(version)
                 assert response.responses("opening")[0]["result"]["protocolVersion"] == version
-                assert len(response.received) == 1
+                assert (len(response.received), response.is_stream) == (1, False)
                 assert all(0x21 <= ord(letter) <= 0x7E for letter in client.session)
                 assert len(client.session) >= 32
                 assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
 
 
 @kills("transport/http/event_stream.py", ' or source.name != ""', "")
-async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
-    async with bench() as at, http_client(at.url, ME) as client:
-        response = await client.post(call(1, "echo", text="hello"))
+async def test_a_call_that_takes_longer_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
+    async with bench(json_s=0.0) as at, http_client(at.url, ME) as client:
+        async with client.stream(call(1, "read", gate="hello")) as response:
+            at.gates.open["hello"].set()
+            await response.end()
         assert (response.status, response.is_stream) == (200, True)
         assert [text_of(one) for one in response.received] == ["hello"]
         assert (response.headers["cache-control"], response.headers["x-accel-buffering"]) == ("no-store", "no")
@@ -46,13 +48,12 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
 async def test_only_clients_that_reconnect_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:
-            async with http_client(at.url, ME, None) as client:
-                first = await client.initialize(version)
-                later = await client.post(call(1, "echo", text="x"))
+            async with http_client(at.url, ME, version) as client:
+                said = [await client.post(call(n, "report", {"progressToken": "p"}, steps=1)) for n in (1, 2)]
                 expected = 1 if version == "2025-11-25" else 0
-                assert [len(first.primed), len(later.primed)] == [expected, expected]
-                ids = [*first.primed, *first.ids, *later.primed, *later.ids]
-                assert len(set(ids)) == 2 * expected + 2
+                assert [len(one.primed) for one in said] == [expected, expected]
+                ids = [*said[0].primed, *said[0].ids, *said[1].primed, *said[1].ids]
+                assert len(set(ids)) == 2 * expected + 4
                 assert all(str(one).startswith(client.session) for one in ids)
 
 

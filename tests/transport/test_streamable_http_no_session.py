@@ -87,7 +87,7 @@ async def test_no_session_is_opened_and_the_client_is_counted_by_its_revision() 
 
 async def test_a_session_that_is_named_is_used_and_one_that_is_unknown_is_not_found() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        assert (await client.post(ask("ping"))).is_stream
+        assert (await client.post(ask("ping"))).received == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
         for unknown in ("x" * 43, "nope"):
             refused = await client.who({"mcp-session-id": unknown}).post(ask("ping"))
             assert (refused.status, refused.kind) == (404, "unknown_session")

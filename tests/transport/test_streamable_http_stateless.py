@@ -255,7 +255,7 @@ async def test_only_one_request_or_one_notification_may_be_posted() -> None:
 # --------------------------------------------------------------------- disconnecting, and shutdown of the server
 
 
-@kills("transport/http/exchange_response.py", "tasks.start_soon(self._watch, receive)", "pass")
+@kills("transport/http/exchange_response.py", "self._watch(receive))]", "asyncio.sleep(0))]")
 async def test_a_client_that_leaves_before_anything_was_said_cancels_its_call() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         leaving = asyncio.create_task(said(client, tool("write", gate="g")))
@@ -277,7 +277,7 @@ async def test_a_client_that_leaves_a_stream_cancels_its_call() -> None:
             await at.gates.cancelled["g"].wait()
 
 
-@kills("transport/http/exchange_response.py", "if patience.cancelled_caught:", "if False:")
+@kills("transport/http/exchange_response.py", "            self._left()\n", "            pass\n")
 async def test_a_client_that_does_not_read_is_cut_and_its_call_is_cancelled() -> None:
     async with bench(write_s=0.1) as at, http_client(at.url, ME, None) as client:
         message = tool("talk", PROGRESS, times=1000, size=200_000)

@@ -146,7 +146,7 @@ class Submitted(NamedTuple):
     claimed: ClaimResult
     """The session, and the stream of the POST, which has to be closed."""
     call: SessionCall | None
-    """The one that `Dispatcher.respond` has to run in the task of the POST, once it has its HTTP response."""
+    """The one that `Dispatcher.respond` has to run in the task of the POST."""
 
 
 class Dispatcher:
@@ -204,7 +204,7 @@ class Dispatcher:
             wire: how they came.
 
         Returns:
-            What was recorded. Requests run already, but for a single one whose response does not come on its POST: it
+            What was recorded. Requests run already, but for one that came alone and does not begin with a stream: it
             needs no task of its own. `initialize` has even ended, for clients that send the next message without
             waiting.
 
@@ -236,7 +236,7 @@ class Dispatcher:
                 await self._initialize(call)
             else:
                 calls.append(call)
-        if len(calls) == 1 and not wire.own_streams:
+        if len(calls) == len(claims) == 1 and caller.takes_json:
             return Submitted(claimed, calls[0])
         self._start(calls)
         return Submitted(claimed, None)

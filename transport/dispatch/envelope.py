@@ -4,28 +4,50 @@ Proxies route by the headers and servers act by the body, so a request in which 
 Source: modelcontextprotocol.io/specification/2026-07-28/basic/transports; SEP-2243 for the headers.
 """
 
-from collections.abc import Mapping
-from typing import Final
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
+    MCP_METHOD_HEADER,
+    MCP_NAME_HEADER,
     MCP_PARAM_HEADER_PREFIX,
+    MCP_PROTOCOL_VERSION_HEADER,
+    NAME_BEARING_METHODS,
     InboundLadderRejection,
     classify_inbound_request,
     find_duplicated_routing_header,
+    find_invalid_x_mcp_header,
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
+    x_mcp_header_map,
 )
-from mcp_types import HEADER_MISMATCH, UNSUPPORTED_PROTOCOL_VERSION, ErrorData, JSONRPCRequest
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types import (
+    CLIENT_CAPABILITIES_META_KEY,
+    HEADER_MISMATCH,
+    PROTOCOL_VERSION_META_KEY,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    ErrorData,
+    JSONRPCRequest,
+)
+from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
+from shared.lru import LRUCache
 from transport.dispatch.context import Caller
-from transport.dispatch.sdk_kernel import SDKKernel
+from transport.dispatch.sdk_kernel import KEPT_TOOLS, SDKKernel
 
-__all__ = ("ERROR_CODE_HTTP_STATUS", "EnvelopeChecks", "unserved_version")
+__all__ = ("ERROR_CODE_HTTP_STATUS", "EnvelopeChecks", "RawHeaders", "agrees", "routing_problem", "unserved_version")
 
-_MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower()
+_MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower().encode()
+_LATEST: Final = (MCP_PROTOCOL_VERSION_HEADER.encode(), LATEST_MODERN_VERSION.encode())
+_LITERAL: Final = re.compile(r"(?!=\?)[!-~]+( [!-~]+)*")
+"""A value that a header can have as it is: nothing to encode, and nothing that reads as encoded."""
+
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""The headers of an HTTP request, names in lower case."""
 
 
 class EnvelopeChecks:
@@ -37,33 +59,80 @@ class EnvelopeChecks:
 
     def __init__(self, kernel: SDKKernel) -> None:
         self._kernel = kernel
+        self._unmirrored: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
+        """By the name of a tool: its schema, if it asks for no header."""
 
     async def rejection(
-        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
+        self, request: JSONRPCRequest, headers: RawHeaders, caller: Caller, *, wire: str
     ) -> ErrorData | None:
         """Return why a request may not be served; None when it may be.
 
         Args:
             request: it.
-            headers: of the HTTP request, without white space around their values.
+            headers: of the HTTP request.
             caller: who sent it.
             wire: name of the wire.
         """
-        duplicated = find_duplicated_routing_header(headers.items())
-        if duplicated is not None:
-            return ErrorData(code=HEADER_MISMATCH, message=f"The header {duplicated} was sent more than once.")
-        body = {"method": request.method, "params": request.params}
-        route = classify_inbound_request(body, headers=dict(headers))
-        if isinstance(route, InboundLadderRejection):
-            return _problem(route)
+        problem = None if agrees(request, headers) else routing_problem(request, stripped(headers))
+        if problem is not None:
+            return problem
         params = request.params or {}
         arguments = params.get("arguments") or {}
         if request.method != "tools/call" or not isinstance(arguments, Mapping):
             return None
-        if not arguments and not any(name.startswith(_MIRRORED) for name in headers):
+        if not arguments and not any(name.startswith(_MIRRORED) for name, _ in headers):
             return None
-        schema = await self._kernel.input_schema(str(params.get("name")), request, caller, wire=wire)
-        return None if schema is None else _problem(validate_mcp_param_headers(schema, arguments, headers))
+        name = str(params.get("name"))
+        schema = await self._kernel.input_schema(name, request, caller, wire=wire)
+        if schema is None or self._is_unmirrored(name, schema):
+            return None
+        return _problem(validate_mcp_param_headers(schema, arguments, stripped(headers)))
+
+    def _is_unmirrored(self, tool: str, schema: Mapping[str, Any]) -> bool:
+        """Whether a schema asks for no header; the walk through it is done once for each."""
+        if self._unmirrored.get(tool) is schema:
+            return True
+        # One with a broken annotation asks for none either: clients drop the tool.
+        is_unmirrored = find_invalid_x_mcp_header(schema) is not None or not x_mcp_header_map(schema)
+        if is_unmirrored:
+            self._unmirrored.put(tool, schema)
+        return is_unmirrored
+
+
+def agrees(request: JSONRPCRequest, headers: RawHeaders) -> bool:
+    """Whether the headers repeat the envelope and the body letter by letter, each once, and no argument.
+
+    So nearly every request comes, and `routing_problem` would find nothing.
+    """
+    params = request.params or {}
+    meta = params.get("_meta")
+    if not isinstance(meta, dict) or meta.get(PROTOCOL_VERSION_META_KEY) != LATEST_MODERN_VERSION:
+        return False
+    if CLIENT_CAPABILITIES_META_KEY not in meta:
+        return False
+    repeated: list[Any] = [request.method]
+    if request.method in NAME_BEARING_METHODS:
+        repeated.append(params.get(NAME_BEARING_METHODS[request.method]))
+    if not all(isinstance(one, str) and _LITERAL.fullmatch(one) for one in repeated):
+        return False
+    names = (MCP_METHOD_HEADER, MCP_NAME_HEADER)
+    expected = [(name.encode(), value.encode()) for name, value in zip(names, repeated, strict=False)]
+    expected.append(_LATEST)
+    return sorted(header for header in headers if header[0].startswith(b"mcp-")) == expected
+
+
+def routing_problem(request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+    """Return in what the headers that proxies route by differ from a request; None when they agree."""
+    duplicated = find_duplicated_routing_header(headers.items())
+    if duplicated is not None:
+        return ErrorData(code=HEADER_MISMATCH, message=f"The header {duplicated} was sent more than once.")
+    route = classify_inbound_request({"method": request.method, "params": request.params}, headers=dict(headers))
+    return _problem(route) if isinstance(route, InboundLadderRejection) else None
+
+
+def stripped(headers: RawHeaders) -> Headers:
+    """Return headers without white space around their values, which not every HTTP parser takes off."""
+    return Headers(raw=[(name, value.strip()) for name, value in headers])
 
 
 def unserved_version(version: str) -> ErrorData | None:

@@ -4,7 +4,6 @@ Those of 2026-07-28, which has no sessions, and those of other revisions that na
 """
 
 import itertools
-from collections import Counter as Tally
 from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
@@ -51,7 +50,7 @@ class StatelessDispatcher:
         self._running = running
         self._limits = limits
         self._numbers = itertools.count(1)
-        self._places: Tally[str] = Tally()
+        self._places: dict[str, int] = {}
         """Requests that were admitted and have no response yet, by organisation."""
 
     async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
@@ -117,8 +116,8 @@ class StatelessDispatcher:
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
         """Pass if all of `requests` may begin now. Raises: TooBusyError."""
-        tenant, more = caller.principal.tenant.id, len(requests) - 1
-        has_places = has_room(self._places[tenant] + more, self._places.total() + more, self._limits.max_exchanges)
+        mine, more = self._places.get(caller.principal.tenant.id, 0), len(requests) - 1
+        has_places = has_room(mine + more, sum(self._places.values()) + more, self._limits.max_exchanges)
         if self._running.is_stopping or not has_places:
             error = TooBusyError()
             error.request_id = requests[0].id if len(requests) == 1 else None
@@ -134,7 +133,8 @@ class StatelessDispatcher:
         wire: str,
         revision: str | None = None,
     ) -> RunningCall:
-        self._places[caller.principal.tenant.id] += 1
+        tenant = caller.principal.tenant.id
+        self._places[tenant] = self._places.get(tenant, 0) + 1
         name = f"{wire} {next(self._numbers)}"
         context = DispatchContext(
             channel,
@@ -159,6 +159,12 @@ class StatelessDispatcher:
                 response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
-            self._places -= Tally([caller.principal.tenant.id])  # an organisation without any is forgotten
+            self._give_back(caller.principal.tenant.id)
             self._running.remove(call)
         return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)
+
+    def _give_back(self, tenant: str) -> None:
+        """Free the place of a request; an organisation without any is forgotten."""
+        self._places[tenant] -= 1
+        if not self._places[tenant]:
+            del self._places[tenant]

@@ -5,16 +5,17 @@ goes on, and its response is dropped.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-import anyio
+from anyio.lowlevel import checkpoint_if_cancelled
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
 from mcp_types import JSONRPCRequest
 from starlette.types import Receive, Scope, Send
 
-from shared.concurrency import gather_all
+from shared.concurrency import Begun, gather_all, within
 from shared.identity import AuthenticationError
 from shared.telemetry import get_logger
 from transport import jsonrpc
@@ -58,7 +59,7 @@ class ExchangeResponse:
         self._revision = revision
         self._is_batch = is_batch
         self._kept_bytes = 0
-        self._turn = anyio.Lock()  # each writer writes the whole of what it has
+        self._turn = asyncio.Lock()  # each writer writes the whole of what it has
         self._is_stream = False
         self._is_over = False
         self._is_cut = False
@@ -75,29 +76,39 @@ class ExchangeResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve them. They are cancelled when their client may not read any more; in 2026-07-28 also when it leaves."""
+        self._send = send
+        self._slot.cut = self._cut
         try:
-            await self._serve(scope, receive, send)
-            if self._is_cut and not self._is_over:
-                await self._end_cut_off(scope, receive)
+            serving = Begun(self._serve(scope, receive))
+            if serving.is_done:
+                return
+            async with self._attending(receive):
+                await serving
         finally:
             self._slot.release()
             del self._calls  # they and this keep each other, and a request may have megabytes
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._send = send
-        async with anyio.create_task_group() as tasks:
-            self._scope = tasks.cancel_scope
-            self._slot.cut = self._cut
-            tasks.start_soon(self._watch, receive)
-            # Few requests take so long that they need a task to be kept alive.
-            silence = asyncio.get_running_loop().call_later(
-                self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
-            )
-            try:
-                await self._finish(await self._outcomes(), scope, receive)
-            finally:
-                silence.cancel()
-            tasks.cancel_scope.cancel()
+    async def _serve(self, scope: Scope, receive: Receive) -> None:
+        outcomes = await self._outcomes()
+        if self._is_cut and not self._is_over:
+            await self._end_cut_off(scope, receive)
+        else:
+            await self._finish(outcomes, scope, receive)
+
+    @asynccontextmanager
+    async def _attending(self, receive: Receive) -> AsyncGenerator[None]:
+        """Notice inside this context when the client leaves, and let it hear something from time to time."""
+        beside = [asyncio.ensure_future(self._watch(receive))]
+        # Few requests take so long that they need a task to be kept alive.
+        silence = asyncio.get_running_loop().call_later(
+            self._limits.heartbeat_s, lambda: beside.append(asyncio.ensure_future(self._keep_alive()))
+        )
+        try:
+            yield
+        finally:
+            silence.cancel()
+            for task in beside:
+                task.cancel()
 
     async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - there is one place
         """Send a notification, which makes the response a stream; none to a client that takes no stream."""
@@ -131,25 +142,28 @@ class ExchangeResponse:
     async def _finish(self, outcomes: Sequence[RequestOutcome], scope: Scope, receive: Receive) -> None:
         body, code = outcomes[0]
         status = 200 if code is None or self._revision is not None else ERROR_CODE_HTTP_STATUS.get(code, 200)
-        async with self._turn:
-            was_over, is_stream = self._is_over, self._is_stream or not (self._takes_json or status != 200)
-            self._is_over = was_over or not is_stream
-        if is_stream:
+        if self._is_stream or not (self._takes_json or status != 200):
             await self._write(b"".join(sse_format.event(one.body) for one in outcomes), is_last=True)
-        elif not was_over:
+        elif not self._is_over:
+            self._is_over = True
             if self._is_batch:
                 body = b"[%b]" % b",".join(one.body for one in outcomes)
-            await HTTPResponse(status, body)(scope, receive, self._send)
+            await self._in_time(HTTPResponse(status, body)(scope, receive, self._send))
 
     def _left(self) -> None:
         """Take note that nothing more reaches the client: in 2026-07-28 that cancels, before it never did."""
         if self._revision is None:
-            self._scope.cancel()
+            self._cancel()
         self._is_over = True
 
     def _cut(self) -> None:
         self._is_cut = True
-        self._scope.cancel()
+        self._cancel()
+
+    def _cancel(self) -> None:
+        for call in self._calls:
+            if isinstance(call, RunningCall):
+                call.scope.cancel()
 
     async def _end_cut_off(self, scope: Scope, receive: Receive) -> None:
         """Say, in the way that is left, that the credential of this request is not valid any more."""
@@ -159,7 +173,8 @@ class ExchangeResponse:
         error = AuthenticationError("What this request was sent with is not valid any more. Its call was cancelled.")
         error.request_id = None if self._is_batch else self._requests[0].id
         status, headers, body = http_error(error)
-        await HTTPResponse(status, body, headers)(scope, receive, self._send)
+        self._is_over = True
+        await self._in_time(HTTPResponse(status, body, headers)(scope, receive, self._send))
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -171,20 +186,28 @@ class ExchangeResponse:
     async def _keep_alive(self) -> None:
         while self._takes_events:
             await self._write(sse_format.HEARTBEAT)
-            await anyio.sleep(self._limits.heartbeat_s)
+            await asyncio.sleep(self._limits.heartbeat_s)
 
     async def _write(self, chunk: bytes, *, is_last: bool = False) -> None:
-        """Send some bytes; a client that does not take them in time counts as gone."""
-        with anyio.move_on_after(self._limits.write_s) as patience:
-            async with self._turn:
-                if self._is_over:
-                    return
-                self._is_over = is_last
-                if not self._is_stream:
-                    self._is_stream = True
-                    self._slot.occupy()
-                    await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
-                await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
-        if patience.cancelled_caught:
+        """Send some bytes of the stream."""
+        await self._in_time(self._write_in_turn(chunk, is_last=is_last))
+
+    async def _write_in_turn(self, chunk: bytes, *, is_last: bool) -> None:
+        async with self._turn:
+            if self._is_over:
+                return
+            self._is_over = is_last
+            if not self._is_stream:
+                self._is_stream = True
+                self._slot.occupy()
+                await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+
+    async def _in_time(self, write: Coroutine[Any, Any, None]) -> None:
+        """Finish a write; a client that does not take it in time counts as gone."""
+        try:
+            await within(self._limits.write_s, write)
+        except TimeoutError:
             log.warning("stream_not_read", after_s=self._limits.write_s)
             self._left()
+            await checkpoint_if_cancelled()  # the handler that wrote ends here, not at its next wait

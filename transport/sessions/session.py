@@ -83,6 +83,8 @@ class Limits:
     max_body_bytes: int = 4 * 1024 * 1024
     body_s: float = 30.0
     """Time limit for receiving the body of one message."""
+    json_s: float = 0.15
+    """How long a response to a POST of a session may take to be JSON; then it is a stream, which can be resumed."""
     idle_s: float = 1800.0
     """A session that has had no stream and no message for this long ends."""
     response_kept_s: float = 300.0
