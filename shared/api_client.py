@@ -9,18 +9,17 @@
 The embedded API is reached through `shared.embedded.in_process.InProcessTransport`: same client, same code path.
 """
 
-import errno
+import asyncio
+import json
 import random
-import socket
 import ssl
 import uuid
 from collections.abc import Mapping
 from functools import cache
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import anyio
 import httpx2
 
 from shared.errors import (
@@ -35,25 +34,25 @@ from shared.errors import (
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
 from shared.telemetry import Counter, get_logger
-from shared.upstream.body_text import UnreadableBodyError
+from shared.upstream.connections import IDLE_S, MAX_IDLE, Connections
+from shared.upstream.httpx_wire import HTTPXWire
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
+from shared.upstream.wire import LostError, NotSentError, ProxyRefusedError, Request, Wire
 
 log = get_logger(__name__)
 
 QueryValue = str | int | bool | tuple[str, ...]
 
 DEADLINE_S: Final = 6.0
-MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _WAITS_S: Final = 1.0
 """A read that is asked to wait longer than this, in seconds, is not retried."""
 MAX_PLACES: Final = 64
 """Maximum requests in flight for one client."""
-_LIMITS: Final = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=32, keepalive_expiry=3.0)
-"""Node closes an idle connection after 5 s; the client must close it first."""
-_NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_HEADERS: Final = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "mcp-ticket-server"}
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 @cache
@@ -99,16 +98,11 @@ class APIClient:
         queue: FairQueue | None = None,
         organisation: str = "",
     ) -> None:
-        headers = {"accept": "application/json"}
-        if api_key is not None:
-            headers["x-api-key"] = api_key
-        self._client = httpx2.AsyncClient(
-            base_url=base_url.rstrip("/") + "/",
-            headers=headers,
-            transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS, proxy=proxy),
-            timeout=deadline_s,  # the deadline below decides; this only closes forgotten sockets
-            follow_redirects=False,
-        )
+        url = httpx2.URL(base_url)
+        headers = _HEADERS if api_key is None else {**_HEADERS, "x-api-key": api_key}
+        self._host = url.host
+        self._prefix = url.raw_path.decode("ascii").rstrip("/")
+        self._wire = _wire(url, headers, proxy, transport, deadline_s)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
@@ -116,13 +110,12 @@ class APIClient:
         self._organisation = organisation
 
     async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        await self._wire.aclose()
 
     async def get(self, path: str, *, params: Mapping[str, QueryValue] | None = None) -> Any:
         """Return the JSON at `path`. A parameter with several values is sent once for each.
@@ -131,8 +124,7 @@ class APIClient:
             NotFoundError, InvalidInputError: the API says so in its own JSON.
             UpstreamError: the API failed; nothing was changed.
         """
-        query = {name: _query_value(value) for name, value in (params or {}).items()}
-        return await self._call("GET", path, params=query)
+        return await self._call("GET", path, query=params)
 
     async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
         """Send `body` once and return the JSON of the response: with the `id` that it names, None if there is nothing.
@@ -148,13 +140,22 @@ class APIClient:
         return await self._write("PUT", path, body, idempotency_key)
 
     async def _write(self, method: str, path: str, body: Mapping[str, Any], key: str | None) -> Any:
-        return await self._call(method, path, json=dict(body), headers={"idempotency-key": key or str(uuid.uuid4())})
+        return await self._call(method, path, body=body, headers={"idempotency-key": key or str(uuid.uuid4())})
 
-    async def _call(self, method: str, path: str, **request: Any) -> Any:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
         outcome = "cancelled"
         try:
-            with anyio.fail_after(self._deadline_s):
-                response = await self._attempt(method, path, request)
+            request = Request(method, f"{self._prefix}{path}{_query(query)}", headers, _encoded(body))
+            async with asyncio.timeout(self._deadline_s):
+                response = await self._attempt(request, path)
             outcome = "ok"
             return response
         except TimeoutError:
@@ -174,32 +175,31 @@ class APIClient:
             if self._counter is not None:
                 self._counter.count("api_requests", method=method, outcome=outcome)
 
-    async def _attempt(self, method: str, path: str, request: Mapping[str, Any]) -> Any:
-        attempts = _ATTEMPTS if method == "GET" else 1
+    async def _attempt(self, request: Request, path: str) -> Any:
+        attempts = _ATTEMPTS if request.method == "GET" else 1
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
             try:
-                response = await self._send(method, path, request)
-            except httpx2.TransportError as error:
-                facts = self._facts(method, path)
-                log.warning(
-                    "api_connection_failed", attempt=attempt, error=type(error).__name__, **facts, **self._through
-                )
+                response = await self._send(request, path)
+            except LostError as error:
+                facts = self._facts(request.method, path)
+                log.warning("api_connection_failed", attempt=attempt, error=str(error), **facts, **self._through)
                 if last:
-                    raise _lost(method, error) from error
+                    raise _lost(request.method, error) from error
             else:
                 if last or response.status not in PASSING or (response.wait_s or 0) > _WAITS_S:
                     return value_of(response)
-            await anyio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
-        """Send one request once it has a slot. Raises: UpstreamBusyError."""
+    async def _send(self, request: Request, path: str) -> ApiResponse:
+        """Send one request once it has a slot. Raises: UpstreamBusyError, LostError."""
         await self._take_place()
         try:
-            return await self._exchange(method, path, request)
+            received = await self._wire.exchange(request)
         finally:
             self._queue.release(self._organisation)
+        return ApiResponse(resource=path, **self._facts(request.method, path), **received._asdict())
 
     async def _take_place(self) -> None:
         """Wait at most half the deadline for a slot, so that a call without one can report that nothing was sent."""
@@ -210,42 +210,42 @@ class APIClient:
                 localized("Too many calls wait for the ticket API. Nothing was changed; try again in a moment.")
             ) from None
 
-    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
-        async with self._client.stream(method, path.lstrip("/"), **request) as received:
-            self._client.cookies.clear()  # the API needs none; keeping them would mix up callers
-            body, cut_off = await self._received(received)
-            return ApiResponse(
-                status=received.status_code,
-                headers=received.headers,
-                body=body,
-                cut_off=cut_off,
-                resource=path,
-                **self._facts(method, path),
-            )
-
-    async def _received(self, received: httpx2.Response) -> tuple[bytes, UnreadableBodyError | None]:
-        """Return the body, or nothing and why it could not be received."""
-        body = bytearray()
-        try:
-            async for chunk in received.aiter_bytes():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    log.error("api_answer_too_large", method=received.request.method, limit_bytes=MAX_BODY_BYTES)
-                    return b"", UnreadableBodyError("larger than {size} MiB", size=MAX_BODY_BYTES >> 20)
-        except httpx2.DecodingError:
-            return b"", UnreadableBodyError("not compressed as declared")
-        return bytes(body), None
-
     def _facts(self, method: str, path: str) -> dict[str, str]:
         """Return the fields of a request for a log line: where it goes, without the query."""
-        url = self._client.base_url.join(path.lstrip("/"))
-        return {"method": method, "host": url.host, "path": url.raw_path.decode("ascii").partition("?")[0]}
+        return {"method": method, "host": self._host, "path": self._prefix + path}
 
 
-def _query_value(value: QueryValue) -> str | list[str]:
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _wire(
+    url: httpx2.URL,
+    headers: Mapping[str, str],
+    proxy: httpx2.Proxy | None,
+    transport: httpx2.AsyncBaseTransport | None,
+    timeout_s: float,
+) -> Wire:
+    """Return what carries the requests to `url`: direct connections, unless a transport or a proxy is given."""
+    authority, host = url.netloc.decode("ascii"), url.raw_host.decode("ascii")
+    if transport is None and proxy is None:
+        tls = _trusted() if url.scheme == "https" else None
+        return Connections(host, url.port or _PORTS[url.scheme], authority=authority, tls=tls, headers=headers)
+    if transport is None:
+        limits = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=MAX_IDLE, keepalive_expiry=IDLE_S)
+        transport = httpx2.AsyncHTTPTransport(verify=_trusted(), limits=limits, proxy=proxy)
+    return HTTPXWire(transport, origin=f"{url.scheme}://{authority}", headers=headers, timeout_s=timeout_s)
+
+
+def _query(params: Mapping[str, QueryValue] | None) -> str:
+    """Return the query of an address, with its question mark; empty without parameters."""
+    if not params:
+        return ""
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
+    return f"?{urlencode(texts, doseq=True)}"
+
+
+def _encoded(body: Mapping[str, Any] | None) -> bytes | None:
+    """Return `body` as JSON. Raises: UnicodeEncodeError: half a surrogate pair."""
+    if body is None:
+        return None
+    return json.dumps(dict(body), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _unanswered(method: str, what: str) -> UpstreamError:
@@ -254,32 +254,16 @@ def _unanswered(method: str, what: str) -> UpstreamError:
     return OutcomeUnknownError(what)
 
 
-def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
-    if isinstance(error, httpx2.ProxyError):
+def _lost(method: str, error: LostError) -> UpstreamError:
+    if isinstance(error, ProxyRefusedError):
         return UpstreamUnavailableError(
             localized(
                 "The proxy did not connect to the ticket API. Nothing was changed; the operator must check "
                 "HTTPS_PROXY, HTTP_PROXY and NO_PROXY."
             )
         )
-    if _proves_nothing_was_sent(error):
+    if isinstance(error, NotSentError):
         return UpstreamUnavailableError(
             localized("The ticket API cannot be reached. Nothing was changed; try again in a moment.")
         )
     return _unanswered(method, localized("The ticket API dropped the connection before it answered."))
-
-
-def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
-    """Whether the *cause* shows that there was no connection; the class alone can be wrong about a dropped POST."""
-    if not isinstance(error, httpx2.ConnectError):
-        return False
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, (socket.gaierror, ssl.SSLError)):
-            return True
-        if isinstance(cause, OSError) and cause.errno in _NEVER_CONNECTED:
-            return True
-        if isinstance(cause, BaseExceptionGroup):  # one for each address of the host
-            return all(isinstance(one, OSError) and one.errno in _NEVER_CONNECTED for one in cause.exceptions)
-        cause = cause.__cause__ or cause.__context__
-    return False

@@ -23,6 +23,8 @@ _ADDRESS: Final = re.compile(
     r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+"
 )
 _AFTER_ADDRESS: Final = re.compile(r"[.,;:!?'*_~)]*$")
+_SPECIAL: Final = re.compile(r"[\\`*~|\[\]_&<>@]|://|[Ww][Ww][Ww]\.")
+"""Without one of these, nothing is escaped and there is no address: most cells of a table are so."""
 _BLOCK_START: Final = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|:?-+:?\s*$|=+\s*$|#{1,6}(?:\s|$)))")
 """Where a backslash keeps a line from being a list item, a heading or a rule."""
 _NO_BREAK_SPACE: Final = "\u00a0"
@@ -30,7 +32,11 @@ _NO_BREAK_SPACE: Final = "\u00a0"
 
 def encodable(text: str) -> str:
     """Return `text` with a question mark for each lone surrogate, which JSON can encode but UTF-8 cannot."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace").decode()
+    return text
 
 
 def clean(text: str) -> str:
@@ -70,6 +76,8 @@ def _quoted_line(line: str) -> str:
 
 def _escaped(text: str) -> str:
     """Return a line with markup escaped and each address in a code span."""
+    if not _SPECIAL.search(text):
+        return text
     parts: list[str] = []
     end = 0
     for found in _ADDRESS.finditer(text):

@@ -96,6 +96,8 @@ class FeatureReader:
         return self._zone
 
     async def _see_to(self) -> None:
+        if self._clock() < self._ask_at:
+            return
         async with self._asking:
             if self._clock() >= self._ask_at:
                 await self._ask()

@@ -44,14 +44,19 @@ class MasterData:
         Raises:
             UpstreamError: they could not be fetched.
         """
+        if (kept := self._kept(newer_than)) is not None:
+            return kept
         async with self._fetching:
-            kept = self._lists
-            if kept is not None and kept is not newer_than and self._clock() - self._fetched_at < KEEP_S:
+            if (kept := self._kept(newer_than)) is not None:
                 return kept
             asked_at = self._clock()
             self._lists = await self._fetch()
             self._fetched_at = asked_at
             return self._lists
+
+    def _kept(self, newer_than: MasterLists | None) -> MasterLists | None:
+        is_fresh = self._lists is not newer_than and self._clock() - self._fetched_at < KEEP_S
+        return self._lists if is_fresh else None
 
     async def _fetch(self) -> MasterLists:
         responses = await gather_all(*(self._api.get(one.path) for one in MASTER_LISTS))

@@ -4,8 +4,11 @@
 an id, or an attachment was not stored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
+
+from pydantic.alias_generators import to_camel
 
 from shared.localization import localized
 from shared.markdown import one_line
@@ -177,6 +180,10 @@ class MasterPage(Table):
     next_offset: int | None = None
 
 
+_ROW_FIELDS: Final[Mapping[str, str]] = MappingProxyType({to_camel(name): name for name in TicketRow.model_fields})
+"""The fields of a row by the API's names."""
+
+
 def cells(shapes: Iterable[Shape], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
     """Return the values of `columns` (the API's names) of each shape."""
     dumped = (one.model_dump(by_alias=True) for one in shapes)
@@ -189,10 +196,14 @@ def shortened(shape: ShapeT, limit: int) -> ShapeT:
     return shape.model_copy(update=cuts) if cuts else shape
 
 
-def shortened_row(row: TicketRow) -> TicketRow:
-    """Return `row` with its texts cut to fit a table."""
-    summary = None if row.summary is None else cut(row.summary, MAX_CELL)
-    return shortened(row, MAX_NAME).model_copy(update={"summary": summary})
+def row_cells(rows: Iterable[TicketRow], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
+    """Return the values of `columns` (the API's names) of each row, with texts cut to fit a table."""
+    fields = [(_ROW_FIELDS[name], MAX_CELL if name == "summary" else MAX_NAME) for name in columns]
+    return tuple(tuple(_cell(getattr(row, field), limit) for field, limit in fields) for row in rows)
+
+
+def _cell(value: Cell, limit: int) -> Cell:
+    return cut(value, limit) if isinstance(value, str) else value
 
 
 def shortened_ticket(ticket: Ticket) -> Ticket:

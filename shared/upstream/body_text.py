@@ -55,7 +55,7 @@ def read_json(body: bytes, content_type: str = "") -> Any:
     if not body.strip():
         raise UnreadableBodyError("an empty body")
     try:
-        return json.loads(_text(body, content_type), strict=False, parse_int=_whole)
+        return _DECODER.decode(_text(body, content_type))
     except (json.JSONDecodeError, RecursionError):  # or nested a thousand levels deep
         raise UnreadableBodyError("a web page" if is_page(body, content_type) else "another text") from None
 
@@ -98,3 +98,6 @@ def _charsets(name: str, body: bytes) -> tuple[str, ...]:
 
 def _whole(digits: str) -> int | float:
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
+
+
+_DECODER: Final = json.JSONDecoder(strict=False, parse_int=_whole)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import pytest
 
-from shared import api_client, audit
+from shared import audit
 from shared.config import Settings
 from shared.embedded import in_process
 from shared.mcp_tools import tenant_tools
@@ -18,6 +18,7 @@ from shared.tickets import acting_user, features
 from shared.tickets.activity import histories
 from shared.tickets.paging import single_tickets, windows
 from shared.tickets.similar import look_alikes
+from shared.upstream import connections
 from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
@@ -26,8 +27,8 @@ from tests.shared.repeated import Clock, tools_of
 PATIENCE_S: Final = 30.0
 LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (acting_user, "LOOK_S"),
-    (api_client._LIMITS, "keepalive_expiry"),
     (audit, "PATIENCE_S"),
+    (connections, "IDLE_S"),
     (creation, "LOOK_S"),
     (features, "ASK_S"),
     (in_process, "CLOSE_S"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpcore2
+import httpx2
 import pytest
 import respx
 
@@ -42,8 +43,12 @@ OVERLOADED = "The ticket API is overloaded. Nothing was changed; try again in a 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(httpcore2, "default_ssl_context", lambda **_: TRUSTED)
     monkeypatch.setattr(random, "uniform", lambda least, _: least)
+
+
+def mocked() -> httpx2.AsyncHTTPTransport:
+    """A transport whose responses are those of `httpx2_mock`."""
+    return httpx2.AsyncHTTPTransport(verify=TRUSTED)
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def counter() -> TallyCounter:
 
 @pytest.fixture
 async def api(httpx2_mock: respx.Router, counter: TallyCounter) -> AsyncIterator[APIClient]:
-    async with APIClient(BASE, api_key="our-key", counter=counter) as client:
+    async with APIClient(BASE, api_key="our-key", counter=counter, transport=mocked()) as client:
         yield client
 
 
@@ -353,7 +358,7 @@ async def test_every_request_carries_our_key_and_asks_for_json(api: APIClient, h
 async def test_without_a_key_none_is_sent(httpx2_mock: respx.Router) -> None:
     route = httpx2_mock.get(f"{BASE}/health").respond(200, json={})
 
-    async with APIClient(BASE) as api:
+    async with APIClient(BASE, transport=mocked()) as api:
         await api.get("/health")
 
     assert "x-api-key" not in route.calls.last.request.headers
@@ -408,7 +413,7 @@ async def test_query_values_are_written_as_the_api_reads_them(api: APIClient, ht
 async def test_the_path_of_the_base_address_is_kept(httpx2_mock: respx.Router, base: str) -> None:
     route = httpx2_mock.get("http://h.example.com/api/v1/tickets").respond(200, json=["here"])
 
-    async with APIClient(base) as api:
+    async with APIClient(base, transport=mocked()) as api:
         assert await api.get("/tickets") == ["here"]
 
     assert route.called

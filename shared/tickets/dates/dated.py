@@ -1,7 +1,6 @@
 """Dates a result: every moment in one zone, and as of when and for which user it is. Pure."""
 
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -44,22 +43,21 @@ def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str]) -> Tic
     if is_completed is None and completed and row.status_name is not None:
         is_completed = row.status_name in completed
     due = None if row.remaining_days is None or is_completed else row.scheduled_completion_date
-    return _in_zone(row, at).model_copy(
-        update={"remaining_days": at.days_left(due) if due else None, "completed": is_completed}
-    )
+    days = {"remaining_days": at.days_left(due) if due else None, "completed": is_completed}
+    return row.model_copy(update=_moments(row, at) | days)
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
-    changed = {name: new for name, value in shape if (new := _converted(name, value, at)) is not value}
+    changed = _moments(shape, at)
+    for name, value in shape:
+        if isinstance(value, Shape):
+            changed[name] = _in_zone(value, at)
+        elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
+            changed[name] = tuple(_in_zone(one, at) for one in value)
     return shape.model_copy(update=changed) if changed else shape
 
 
-def _converted(name: str, value: Any, at: TicketTime) -> Any:
-    if isinstance(value, str):
-        return _SHOWN[name](at, value) if name in _SHOWN else value
-    if isinstance(value, Shape) and not isinstance(value, TicketRow):  # rows are dated already
-        return _in_zone(value, at)
-    if isinstance(value, tuple):
-        new = tuple(map(partial(_converted, name, at=at), value))
-        return new if any(one is not old for one, old in zip(new, value, strict=True)) else value
-    return value
+def _moments(shape: Shape, at: TicketTime) -> dict[str, Any]:
+    """Return the moments of `shape` itself in the zone of `at`, by the names of their fields."""
+    moments = ((name, shape.__dict__.get(name)) for name in _SHOWN)
+    return {name: _SHOWN[name](at, value) for name, value in moments if isinstance(value, str)}

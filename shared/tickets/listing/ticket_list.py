@@ -12,7 +12,7 @@ from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.namesakes import told_apart
 from shared.tickets.references import check
-from shared.tickets.results import TicketPage, cells, shortened_row
+from shared.tickets.results import TicketPage, row_cells
 from shared.tickets.statuses import completed_ids
 from shared.tickets.ticket_system import TicketSystem
 from shared.tickets.unreadable import row_notes
@@ -42,7 +42,7 @@ class TicketList:
         by_cursor = selection.cursor is not None
         return TicketPage(
             columns=shown,
-            rows=cells(map(shortened_row, rows), shown),
+            rows=row_cells(rows, shown),
             offset=None if by_cursor else selection.offset,
             returned=len(rows),
             has_more=page.has_more,

@@ -21,7 +21,7 @@ def page(*rows: TicketRow, offset: int = 0, has_more: bool = False, total: int |
     following = offset + len(rows) if has_more else None
     return results.TicketPage(
         columns=TICKET_COLUMNS,
-        rows=results.cells(rows, TICKET_COLUMNS),
+        rows=results.row_cells(rows, TICKET_COLUMNS),
         offset=offset,
         returned=len(rows),
         has_more=has_more,
@@ -68,7 +68,7 @@ def test_a_hundred_rows_of_absurd_text_are_still_bounded() -> None:
     texts = TicketRow.model_fields.keys() - {"remaining_days", "completed"}
     row = TicketRow.model_validate(dict.fromkeys(texts, "x" * 500))
 
-    text = render.ticket_page(page(*[results.shortened_row(row)] * 100))
+    text = render.ticket_page(page(*[row] * 100))
 
     assert len(text) < 130_000
 
