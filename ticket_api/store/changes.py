@@ -78,7 +78,7 @@ def _bounds(db: TenantConnection, query: ChangeQuery) -> Conditions:
 
 
 def _of_few_tickets(db: TenantConnection, few: Sequence[str], wanted: Conditions, limit: int) -> Found:
-    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, among(db, ticket_history.c.ticket_id, few))
+    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, among(db.dialect, ticket_history.c.ticket_id, few))
     entries = entries.with_hint(ticket_history, "INDEXED BY history_of_ticket", "sqlite")
     in_order = ticket_history.c.id + 0  # keeps planners from reading the entries of all tickets in the order of ids
     return _page(db, entries.order_by(in_order), limit)

@@ -43,7 +43,8 @@ def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
 
 def write_and_take_back(db: TenantConnection, now: datetime) -> None:
     """Write as `claim` does and roll back, to check that it is possible. Raises: UndoneError: it is."""
-    row = {"key": f"check-{secrets.token_hex(16)}", "fingerprint": "", "created_at": now}
+    key = f"check-{secrets.token_hex(16)}"
+    row = {"tenant_id": db.tenant, "key": key, "fingerprint": "", "created_at": now}
     write_and_undo(db.connection, lambda text: db.insert(keys).values(answer=text, **row))
 
 

@@ -8,16 +8,28 @@ these are read and sorted here. Otherwise the tickets are read in the order of t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from operator import gt, lt
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnClause, ColumnElement, RowMapping, TableClause, func, select, tuple_
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Integer,
+    RowMapping,
+    Select,
+    TableClause,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 
 from ticket_api.cursors import Place, show_place
 from ticket_api.errors import BadInputError
 from ticket_api.http.models.queries import TicketQuery
-from ticket_api.store.connection import TenantConnection, among, fix_plans
+from ticket_api.store.connection import TenantConnection, among, as_listed, fix_plans
 from ticket_api.store.filters import Conditions, Wanted, wanted
 from ticket_api.store.indexes import BY_NUMBER, RANGED, by, candidates, counting
 from ticket_api.store.tables import tickets
@@ -37,6 +49,9 @@ Key = tuple[date | None, int]
 """A ticket's place in an order: its date, and its number, which breaks ties."""
 _PAGE: Final = TableClause("page", *(ColumnClause(name, tickets.c[name].type) for name in IN_LISTS))
 _NAMED_PAGE: Final = with_names(_PAGE, LISTED)
+_NUMBER: Final = TenantConnection.select(tickets, tickets.c.number).where(tickets.c.id == bindparam("ticket_id"))
+_FEW: Final = "few_numbers"
+"""The parameter with the numbers of few tickets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ def read_page(db: TenantConnection, query: TicketQuery) -> TicketPage:
 
 
 def _number_at(db: TenantConnection, place: Place) -> int:
-    number: int | None = db.scalar(db.select(tickets, tickets.c.number).where(tickets.c.id == place.ticket_id))
+    number: int | None = db.scalar(_NUMBER, {"ticket_id": place.ticket_id})
     if number is None:
         raise BadInputError(f"cursor names {place.ticket_id}, which does not exist", field="cursor")
     return number
@@ -86,12 +101,16 @@ def _number_at(db: TenantConnection, place: Place) -> int:
 
 def _sorted_keys(db: TenantConnection, query: TicketQuery, sought: Wanted, few: Sequence[int]) -> list[Key]:
     """Return the keys of those of the tickets that are sought, in the order of the list."""
-    columns = (tickets.c[SORTABLE[query.sort_by]], tickets.c.number)
-    found = db.select(tickets, *columns).where(among(db, tickets.c.number, few), *sought.all())
-    keys: list[Any] = [tuple(row) for row in db.execute(by(BY_NUMBER, found))]
+    found = sought.statement(_keys_of, db.dialect, query.sort_by)
+    keys: list[Any] = [tuple(row) for row in db.execute(found, {**sought.values, _FEW: as_listed(db.dialect, few)})]
     descends = query.sort_order == "desc"
     dated = sorted((key for key in keys if key[0] is not None), reverse=descends)
     return dated + sorted((key for key in keys if key[0] is None), key=lambda key: key[1], reverse=descends)
+
+
+def _keys_of(conditions: Conditions, dialect: str, sort_by: str) -> Select[Any]:
+    keys = TenantConnection.select(tickets, tickets.c[SORTABLE[sort_by]], tickets.c.number)
+    return by(BY_NUMBER, keys.where(among(dialect, tickets.c.number, _FEW), *conditions))
 
 
 def _comes_after(key: Key, place: Key, query: TicketQuery) -> bool:
@@ -106,26 +125,44 @@ def _walk(db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key |
 
     Tickets with a date, and after them those without, are two parts of the index of this order.
     """
-    day = tickets.c[SORTABLE[query.sort_by]]
-    beyond: Any = lt if query.sort_order == "desc" else gt
+    nullable = bool(tickets.c[SORTABLE[query.sort_by]].nullable)
     found: list[int] = []
     if after is None or after[0] is not None:
-        dated = [*sought.all(), *([day.is_not(None)] if day.nullable else [])]
-        if after is not None:
-            dated.append(beyond(tuple_(day, tickets.c.number), tuple_(*after)))
-        found += _in_order(db, query, dated, query.offset)
-    if not day.nullable or len(found) > query.limit or SORTABLE[query.sort_by] in sought.by_column:
+        found += _part(db, query, sought, after, query.offset, dated=True)
+    if not nullable or len(found) > query.limit or SORTABLE[query.sort_by] in sought.by_column:
         return found
-    undated = [*sought.all(), day.is_(None)]
-    if after is not None and after[0] is None:
-        undated.append(beyond(tickets.c.number, after[1]))
-    skipped = query.offset - _count(db, sought, day.is_not(None)) if query.offset and not found else 0
-    return (found + _in_order(db, query, undated, skipped))[: query.limit + 1]
+    rest = None if after is None or after[0] is not None else after
+    dated = sought.statement(_counted, counting(sought), query.sort_by) if query.offset and not found else None
+    skipped = 0 if dated is None else query.offset - int(db.scalar(dated, sought.values))
+    return (found + _part(db, query, sought, rest, skipped, dated=False))[: query.limit + 1]
 
 
-def _in_order(db: TenantConnection, query: TicketQuery, conditions: Conditions, offset: int) -> list[int]:
-    page = db.select(tickets, tickets.c.number).where(*conditions).limit(query.limit + 1).offset(offset)
-    return list(db.scalars(by(RANGED[SORTABLE[query.sort_by]], page, descends=query.sort_order == "desc")))
+def _part(
+    db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key | None, offset: int, *, dated: bool
+) -> list[int]:
+    numbers = sought.statement(_in_order, query.sort_by, query.sort_order, dated=dated, is_after=after is not None)
+    day, number = after or (None, None)
+    place = {"after_day": day, "after_number": number, "most": query.limit + 1, "skipped": offset}
+    return list(db.scalars(numbers, {**sought.values, **place}))
+
+
+def _in_order(
+    conditions: Conditions, sort_by: str, sort_order: str, *, dated: bool, is_after: bool
+) -> Select[Any]:
+    """Return the statement that reads the numbers of the tickets with a date, or of those without, in order."""
+    day, number = tickets.c[SORTABLE[sort_by]], tickets.c.number
+    beyond: Any = lt if sort_order == "desc" else gt
+    more: list[ColumnElement[bool]] = []
+    if day.nullable:
+        more.append(day.is_not(None) if dated else day.is_(None))
+    if is_after:
+        after_number = bindparam("after_number", type_=Integer)
+        after_day = bindparam("after_day", type_=day.type)
+        place = (tuple_(day, number), tuple_(after_day, after_number)) if dated else (number, after_number)
+        more.append(beyond(*place))
+    page = TenantConnection.select(tickets, number).where(*conditions, *more)
+    page = page.limit(bindparam("most", type_=Integer)).offset(bindparam("skipped", type_=Integer))
+    return by(RANGED[SORTABLE[sort_by]], page, descends=sort_order == "desc")
 
 
 def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, found: int) -> tuple[int, bool]:
@@ -134,24 +171,36 @@ def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, fou
         return query.offset + found, True
     if sought.text.conditions and found:
         return query.offset + min(found, query.limit), False
-    return (_count(db, sought), True) if query.envelope else (0, True)
+    if not query.envelope:
+        return 0, True
+    return int(db.scalar(sought.statement(_counted, counting(sought)), sought.values)), True
 
 
-def _count(db: TenantConnection, sought: Wanted, *more: ColumnElement[bool]) -> int:
-    counted = by(counting(sought), db.select(tickets, tickets.c.number).where(*sought.all(), *more))
-    return int(db.scalar(select(func.count()).select_from(counted.subquery())))
+def _counted(conditions: Conditions, index: str, dated_by: str | None = None) -> Select[Any]:
+    """Return the statement that counts tickets in an index; with `dated_by`, only those with this date."""
+    dated = () if dated_by is None else (tickets.c[SORTABLE[dated_by]].is_not(None),)
+    counted = by(index, TenantConnection.select(tickets, tickets.c.number).where(*conditions, *dated))
+    return select(func.count()).select_from(counted.subquery())
 
 
 def _named(db: TenantConnection, numbers: Sequence[int]) -> list[RowMapping]:
-    """Return the tickets of these numbers, in the same order, with names.
+    """Return the tickets of these numbers, in the same order, with names."""
+    values = {_FEW: as_listed(db.dialect, numbers), "most": len(numbers)}
+    position = {number: at for at, number in enumerate(numbers)}
+    rows = db.execute(_named_page(db.dialect), values).mappings()
+    return sorted(rows, key=lambda row: position[row["number"]])
+
+
+@cache
+def _named_page(dialect: str) -> Select[Any]:
+    """Return the statement of `_named`.
 
     Names are joined to the complete page, by outer joins, with which no planner begins.
     """
     columns = (tickets.c[name] for name in IN_LISTS)
-    page = db.select(tickets, *columns).where(among(db, tickets.c.number, numbers))
-    of_page = _NAMED_PAGE.add_cte(by(BY_NUMBER, page).limit(len(numbers)).cte("page"))
-    position = {number: at for at, number in enumerate(numbers)}
-    return sorted(db.execute(of_page).mappings(), key=lambda row: position[row["number"]])
+    page = TenantConnection.select(tickets, *columns).where(among(dialect, tickets.c.number, _FEW))
+    page = by(BY_NUMBER, page).limit(bindparam("most", type_=Integer))
+    return _NAMED_PAGE.add_cte(page.cte("page"))
 
 
 def _cursor_after(row: RowMapping, query: TicketQuery) -> str:

@@ -84,12 +84,12 @@ def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatc
     if len(numbers) <= MOST_CANDIDATES:
         return TextMatch(numbers, conditions)
     if len(numbers) <= MOST_TESTED:
-        conditions.insert(0, among(db, tickets.c.number, numbers))
+        conditions.insert(0, among(db.dialect, tickets.c.number, numbers))
     return TextMatch(None, conditions)
 
 
 def _pieces_of(db: TenantConnection) -> Pieces:
-    return PostgresPieces() if db.connection.dialect.name == "postgresql" else SqlitePieces()
+    return PostgresPieces() if db.dialect == "postgresql" else SqlitePieces()
 
 
 def has_renames(db: TenantConnection) -> bool:
@@ -136,7 +136,7 @@ def _named(db: TenantConnection, table: Table, piece: str) -> Select[tuple[str]]
 
 def _contains(db: TenantConnection, text: ColumnElement[str], piece: str) -> ColumnElement[bool]:
     """Not by LIKE: with many near matches it takes time proportional to the product of both lengths."""
-    position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
+    position = func.strpos if db.dialect == "postgresql" else func.instr
     return position(text, piece) > 0
 
 
