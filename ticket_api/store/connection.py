@@ -8,7 +8,7 @@ revision 0002, which hide all other tenants' rows.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -99,6 +99,8 @@ class TenantConnection:
 
     connection: Connection
     tenant: str
+    remembered: dict[Hashable, int]
+    """Totals that other transactions have counted, by what they are of and the last numbers of the tenant then."""
 
     @property
     def dialect(self) -> str:
@@ -106,10 +108,10 @@ class TenantConnection:
         return self.connection.dialect.name
 
     @classmethod
-    def open(cls, connection: Connection, tenant: str) -> Self:
-        """Bind a transaction that has just begun to `tenant`."""
+    def open(cls, connection: Connection, tenant: str, remembered: dict[Hashable, int] | None = None) -> Self:
+        """Bind a transaction that has just begun to `tenant`; it may use and add to what is `remembered`."""
         name_to_policies(connection, "app.tenant_id", tenant)
-        return cls(connection, tenant)
+        return cls(connection, tenant, {} if remembered is None else remembered)
 
     @staticmethod
     def select(table: FromClause, *columns: Any) -> Select[Any]:

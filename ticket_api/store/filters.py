@@ -81,7 +81,7 @@ def wanted(db: TenantConnection, query: TicketFilters) -> Wanted:
     if query.updated_at_to is not None:
         values["updated_at_to"] = end_of_millisecond(query.updated_at_to)
     if (ids := _statuses(db, query)) is not None:
-        values[STATUSES] = ids
+        values[STATUSES] = tuple(ids)
     text = find(db, query.search_words or "", phrase=query.search_query or "")
     return Wanted(values, conditions_of(frozenset(values)), text)
 

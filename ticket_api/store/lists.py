@@ -17,7 +17,7 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Integer,
-    RowMapping,
+    Row,
     Select,
     TableClause,
     bindparam,
@@ -29,6 +29,8 @@ from sqlalchemy import (
 from ticket_api.cursors import Place, show_place
 from ticket_api.errors import BadInputError
 from ticket_api.http.models.queries import TicketQuery
+from ticket_api.http.models.responses import TicketRow
+from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection, among, as_listed, fix_plans
 from ticket_api.store.filters import Conditions, Wanted, wanted
 from ticket_api.store.indexes import BY_NUMBER, RANGED, by, candidates, counting
@@ -45,10 +47,10 @@ SORTABLE: Final = MappingProxyType({
     "scheduledCompletionDate": "scheduled_completion_date",
     "completionDate": "completion_date",
 })  # fmt: skip
+MOST_REMEMBERED: Final = 1_000
 Key = tuple[date | None, int]
 """A ticket's place in an order: its date, and its number, which breaks ties."""
 _PAGE: Final = TableClause("page", *(ColumnClause(name, tickets.c[name].type) for name in IN_LISTS))
-_NAMED_PAGE: Final = with_names(_PAGE, LISTED)
 _NUMBER: Final = TenantConnection.select(tickets, tickets.c.number).where(tickets.c.id == bindparam("ticket_id"))
 _FEW: Final = "few_numbers"
 """The parameter with the numbers of few tickets."""
@@ -58,8 +60,8 @@ _FEW: Final = "few_numbers"
 class TicketPage:
     """One page of a list."""
 
-    rows: Sequence[RowMapping]
-    """As `IN_LISTS`, with names."""
+    rows: Sequence[Row[*tuple[Any, ...]]]
+    """The fields of `TicketRow`, as they are stored, and `number`."""
     next_cursor: str | None
     total: int
     """How many tickets match; 0 unless `envelope` asks for it."""
@@ -83,12 +85,12 @@ def read_page(db: TenantConnection, query: TicketQuery) -> TicketPage:
         keys = _sorted_keys(db, query, sought, few)
         total, is_exact = len(keys), True
         following = keys if after is None else [key for key in keys if _comes_after(key, after, query)]
-        numbers = [number for _, number in following[query.offset : query.offset + query.limit + 1]]
+        found = [number for _, number in following[query.offset : query.offset + query.limit + 1]]
     else:
-        numbers = _walk(db, query, sought, after)
-        total, is_exact = _total_of_walk(db, query, sought, len(numbers))
-    rows = _named(db, numbers[: query.limit])
-    more = len(numbers) > query.limit
+        found = _walk(db, query, sought, after)
+        total, is_exact = _total_of_walk(db, query, sought, len(found))
+    rows = _named(db, found[: query.limit])
+    more = len(found) > query.limit
     return TicketPage(rows, _cursor_after(rows[-1], query) if more else None, total, is_exact)
 
 
@@ -139,10 +141,10 @@ def _walk(db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key |
 def _part(
     db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key | None, offset: int, *, dated: bool
 ) -> list[int]:
-    numbers = sought.statement(_in_order, query.sort_by, query.sort_order, dated=dated, is_after=after is not None)
+    page = sought.statement(_in_order, query.sort_by, query.sort_order, dated=dated, is_after=after is not None)
     day, number = after or (None, None)
     place = {"after_day": day, "after_number": number, "most": query.limit + 1, "skipped": offset}
-    return list(db.scalars(numbers, {**sought.values, **place}))
+    return list(db.scalars(page, {**sought.values, **place}))
 
 
 def _in_order(conditions: Conditions, sort_by: str, sort_order: str, *, dated: bool, is_after: bool) -> Select[Any]:
@@ -170,7 +172,24 @@ def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, fou
         return query.offset + min(found, query.limit), False
     if not query.envelope:
         return 0, True
-    return _count(db, sought), True
+    return _remembered_count(db, sought), True
+
+
+def _remembered_count(db: TenantConnection, sought: Wanted) -> int:
+    """Return how many tickets match; they are counted once, until a ticket is written or the filters differ.
+
+    A count takes time in proportion to its result: with 15,000 tickets, more than all else that a list needs.
+    """
+    if sought.text.conditions:
+        return _count(db, sought)
+    of = (db.tenant, numbers.last(db), frozenset(sought.values.items()))
+    total = db.remembered.get(of)
+    if total is None:
+        total = _count(db, sought)
+        if len(db.remembered) >= MOST_REMEMBERED:
+            db.remembered.clear()
+        db.remembered[of] = total
+    return total
 
 
 def _count(db: TenantConnection, sought: Wanted, dated_by: str | None = None) -> int:
@@ -186,25 +205,31 @@ def _counted(conditions: Conditions, dialect: str, index: str, dated_by: str | N
     return select(func.count()).select_from(counted.subquery())
 
 
-def _named(db: TenantConnection, numbers: Sequence[int]) -> list[RowMapping]:
+def _named(db: TenantConnection, found: Sequence[int]) -> list[Row[*tuple[Any, ...]]]:
     """Return the tickets of these numbers, in the same order, with names."""
-    values = {_FEW: as_listed(db.dialect, numbers), "most": len(numbers)}
-    position = {number: at for at, number in enumerate(numbers)}
-    rows = db.execute(_named_page(db.dialect), values).mappings()
-    return sorted(rows, key=lambda row: position[row["number"]])
+    values = {_FEW: as_listed(db.dialect, found), "most": len(found)}
+    position = {number: at for at, number in enumerate(found)}
+    return sorted(db.execute(_named_page(db.dialect), values), key=lambda row: position[row.number])
 
 
 @cache
 def _named_page(dialect: str) -> Select[Any]:
-    """Return the statement of `_named`.
+    """Return the statement that reads tickets by their numbers.
 
     Names are joined to the complete page, by outer joins, with which no planner begins.
     """
-    columns = (tickets.c[name] for name in IN_LISTS)
-    page = TenantConnection.select(tickets, *columns).where(among(dialect, tickets.c.number, _FEW))
-    page = by(BY_NUMBER, page).limit(bindparam("most", type_=Integer))
-    return _NAMED_PAGE.add_cte(page.cte("page"))
+    page = TenantConnection.select(tickets, *(tickets.c[name] for name in IN_LISTS))
+    page = by(BY_NUMBER, page.where(among(dialect, tickets.c.number, _FEW))).limit(bindparam("most", type_=Integer))
+    named = with_names(_PAGE, LISTED)
+    found = {
+        **named.selected_columns,
+        "ticket_id": _PAGE.c.id,
+        "remaining_days": _PAGE.c.scheduled_completion_date,  # from which they are counted
+    }
+    columns = (found[name].label(name) for name in TicketRow.model_fields)
+    return named.with_only_columns(*columns, _PAGE.c.number).add_cte(page.cte("page"))
 
 
-def _cursor_after(row: RowMapping, query: TicketQuery) -> str:
-    return show_place(Place(row[SORTABLE[query.sort_by]], row["id"]), query.sort_by, query.sort_order)
+def _cursor_after(row: Row[*tuple[Any, ...]], query: TicketQuery) -> str:
+    place = Place(getattr(row, SORTABLE[query.sort_by]), row.ticket_id)
+    return show_place(place, query.sort_by, query.sort_order)

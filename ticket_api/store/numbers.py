@@ -9,6 +9,7 @@ from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import ticket_numbers
 
 Kind = Literal["last", "last_attachment", "last_history"]
+_LAST: Final = TenantConnection.select(ticket_numbers, ticket_numbers.c.last, ticket_numbers.c.last_history)
 _TAKE: Final = MappingProxyType({
     kind: TenantConnection.update(ticket_numbers)
     .values({column: column + bindparam("count", type_=Integer)})
@@ -20,6 +21,15 @@ _TAKE: Final = MappingProxyType({
 def begin(db: TenantConnection) -> None:
     """Create the counters of a new tenant."""
     db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
+
+
+def last(db: TenantConnection) -> tuple[int, int]:
+    """Return the last numbers of tickets and of history entries.
+
+    Every transaction that writes a ticket takes one of them, so as long as both are the same, so is every ticket.
+    """
+    tickets, entries = db.execute(_LAST).one()
+    return int(tickets), int(entries)
 
 
 def hold(db: TenantConnection) -> None:
