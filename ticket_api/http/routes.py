@@ -26,6 +26,7 @@ from ticket_api.http.models.responses import (
     User,
 )
 from ticket_api.http.openapi import failures
+from ticket_api.http.reading import ReadingRoute
 from ticket_api.http.routing import NoQuery, TicketId, each, respond_in_tenant, writing
 from ticket_api.http.serializers import shape_row, shape_ticket
 from ticket_api.store import lists, master, tables, tickets
@@ -33,8 +34,8 @@ from ticket_api.store.connection import TenantConnection
 from ticket_api.times import show_moment, wall_clock
 
 open_routes = APIRouter(tags=["service"], dependencies=each)
-ticket_routes = APIRouter(tags=["tickets"], dependencies=each)
-master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master")
+ticket_routes = APIRouter(tags=["tickets"], dependencies=each, route_class=ReadingRoute)
+master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master", route_class=ReadingRoute)
 
 
 @open_routes.get("/health", operation_id="health", responses=failures(400))

@@ -4,13 +4,13 @@ Their values are parameters, so that a statement is built once for all lists wit
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from operator import eq, ge, le
 from types import MappingProxyType
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, bindparam
 
@@ -21,8 +21,8 @@ from ticket_api.store.tables import statuses, tickets
 from ticket_api.times import end_of_millisecond
 
 Conditions = Sequence[ColumnElement[bool]]
-P = ParamSpec("P")
-Build = Callable[Concatenate[Conditions, P], Select[Any]]
+Build = Callable[..., Select[Any]]
+"""Builds a statement of conditions and more."""
 MOST_BUILT: Final = 500
 """How many statements are kept, each of some kilobytes."""
 STATUSES: Final = "status_ids"
@@ -64,14 +64,14 @@ class Wanted:
         """Return all conditions, without the candidates of a search."""
         return [*self.of(*self.by_column), *self.text.conditions]
 
-    def statement(self, build: Build[P], *more: P.args, **options: P.kwargs) -> Select[Any]:
+    def statement(self, build: Build, *more: Hashable) -> Select[Any]:
         """Return what `build` returns for all conditions and `more`, to be run with `values`.
 
         It is built once for the same filters and `more`, unless words are searched: these are different each time.
         """
         if self.text.conditions:
-            return build(self.all(), *more, **options)
-        return _built(frozenset(self.values), build, *more, **options)
+            return build(self.all(), *more)
+        return _built(frozenset(self.values), build, *more)
 
 
 def wanted(db: TenantConnection, query: TicketFilters) -> Wanted:
@@ -87,8 +87,8 @@ def wanted(db: TenantConnection, query: TicketFilters) -> Wanted:
 
 
 @lru_cache(MOST_BUILT)
-def _built(filters: frozenset[str], build: Build[...], *more: Any, **options: Any) -> Select[Any]:
-    return build([*chain.from_iterable(conditions_of(filters).values())], *more, **options)
+def _built(filters: frozenset[str], build: Build, *more: Hashable) -> Select[Any]:
+    return build([*chain.from_iterable(conditions_of(filters).values())], *more)
 
 
 @lru_cache(MOST_BUILT)

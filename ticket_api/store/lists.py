@@ -141,13 +141,13 @@ def _walk(db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key |
 def _part(
     db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key | None, offset: int, *, dated: bool
 ) -> list[int]:
-    page = sought.statement(_in_order, query.sort_by, query.sort_order, dated=dated, is_after=after is not None)
+    page = sought.statement(_in_order, query.sort_by, query.sort_order, dated, after is not None)
     day, number = after or (None, None)
     place = {"after_day": day, "after_number": number, "most": query.limit + 1, "skipped": offset}
     return list(db.scalars(page, {**sought.values, **place}))
 
 
-def _in_order(conditions: Conditions, sort_by: str, sort_order: str, *, dated: bool, is_after: bool) -> Select[Any]:
+def _in_order(conditions: Conditions, sort_by: str, sort_order: str, dated: bool, is_after: bool) -> Select[Any]:
     """Return the statement that reads the numbers of the tickets with a date, or of those without, in order."""
     day, number = tickets.c[SORTABLE[sort_by]], tickets.c.number
     beyond: Any = lt if sort_order == "desc" else gt
