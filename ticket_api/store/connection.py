@@ -10,6 +10,7 @@ revision 0002, which hide all other tenants' rows.
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Self
 
 from sqlalchemy import (
@@ -89,8 +90,13 @@ def as_listed(dialect: str, values: Sequence[int | str]) -> Any:
 
 def add_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Store a row unless its key exists; return whether it did. Waits for a transaction that is adding the same key."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return bool((connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())).rowcount)
+    return bool(connection.execute(_insert_if_new(connection.dialect.name, table), values).rowcount)
+
+
+@cache
+def _insert_if_new(dialect: str, table: Table) -> Insert:
+    insert_into = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert_into(table).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _pieces_of(db: TenantConnection) -> Pieces:
 
 def has_renames(db: TenantConnection) -> bool:
     """Return whether tickets may be indexed with a name of before a rename."""
-    return db.scalar(db.select(renamed, renamed.c.id).limit(1)) is not None
+    return db.scalar(_RENAMED) is not None
 
 
 def _stale(db: TenantConnection) -> ColumnElement[bool] | None:
@@ -188,6 +188,7 @@ def _comments(db: TenantConnection, ids: Sequence[str]) -> defaultdict[str, list
     return found
 
 
+_RENAMED: Final = TenantConnection.select(renamed, renamed.c.id).limit(1)
 _TICKETS: Final = _with_names()
 _NEWEST_COMMENTS: Final = _newest_comments()
 _REWRITE: Final = (
