@@ -5,7 +5,7 @@ data is for the first tenant of a database, or for one that an operator asks it 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -53,11 +53,14 @@ class TenantDatabase:
         self.transactions = transactions
         self._clock = clock
         self._there: set[str] = set()
+        self._totals: dict[Hashable, int] = {}
 
     async def read(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
         """Run `work` in a transaction of `tenant`, as `Transactions.read` does. Raises: DatabaseBusyError."""
         await self._see_to(tenant)
-        return await self.transactions.read(lambda connection: work(TenantConnection.open(connection, tenant)))
+        return await self.transactions.read(
+            lambda connection: work(TenantConnection.open(connection, tenant, self._totals))
+        )
 
     async def write(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
         """Run `work` in a transaction of `tenant`, as `Transactions.write` does. Raises: DatabaseBusyError.

@@ -12,16 +12,19 @@ from ticket_api.http.models.queries import ChangeQuery, HistoryQuery
 from ticket_api.http.models.requests import NewComment
 from ticket_api.http.models.responses import ChangePage, HistoryEntry, HistoryPage, HistoryWritten
 from ticket_api.http.openapi import failures
-from ticket_api.http.routing import NoQuery, TicketId, each, read_in_tenant, writing
+from ticket_api.http.reading import ReadingRoute
+from ticket_api.http.routing import NoQuery, TicketId, each, respond_in_tenant, writing
 from ticket_api.http.serializers import shape_change, shape_entry
 from ticket_api.store import changes, history, tickets
 from ticket_api.store.connection import TenantConnection
 
-history_routes = APIRouter(tags=["tickets"], dependencies=each)
+history_routes = APIRouter(tags=["tickets"], dependencies=each, route_class=ReadingRoute)
 
 
-@history_routes.get("/tickets/changes", operation_id="listChanges", responses=failures(400, 401, 503))
-async def list_changes(request: Request, query: Annotated[ChangeQuery, Query()]) -> ChangePage:
+@history_routes.get(
+    "/tickets/changes", operation_id="listChanges", response_model=ChangePage, responses=failures(400, 401, 503)
+)
+async def list_changes(request: Request, query: Annotated[ChangeQuery, Query()]) -> Response:
     """List the history entries of all tickets, oldest first: in the order in which they were recorded, that of `id`.
 
     Clocks differ, so `timestamp` may be a little out of this order. A client that goes on at the last `id` misses
@@ -33,13 +36,16 @@ async def list_changes(request: Request, query: Annotated[ChangeQuery, Query()])
         shown = [shape_change(ticket, *entry) for ticket, entry in changes.read(db, page.ids)]
         return ChangePage(changes=shown, next_cursor=None if page.next is None else str(page.next))
 
-    return await read_in_tenant(request, read)
+    return await respond_in_tenant(request, read)
 
 
-@history_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
-async def get_history(
-    request: Request, ticket_id: TicketId, query: Annotated[HistoryQuery, Query()]
-) -> list[HistoryEntry] | HistoryPage:
+@history_routes.get(
+    "/tickets/{id}/history",
+    operation_id="getHistory",
+    response_model=list[HistoryEntry] | HistoryPage,
+    responses=failures(400, 401, 404, 503),
+)
+async def get_history(request: Request, ticket_id: TicketId, query: Annotated[HistoryQuery, Query()]) -> Response:
     """Return a ticket's history, newest first: all of it, or a page."""
 
     def read(db: TenantConnection) -> list[HistoryEntry] | HistoryPage:
@@ -53,7 +59,7 @@ async def get_history(
         has_more = len(entries) > len(page)
         return HistoryPage(entries=page, total=total, next_cursor=str(page[-1].id) if has_more else None)
 
-    return await read_in_tenant(request, read)
+    return await respond_in_tenant(request, read)
 
 
 @history_routes.post(

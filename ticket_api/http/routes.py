@@ -1,7 +1,7 @@
 """The routes. Each function handles one request: open a transaction, do one thing, shape the response."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
@@ -26,15 +26,16 @@ from ticket_api.http.models.responses import (
     User,
 )
 from ticket_api.http.openapi import failures
-from ticket_api.http.routing import NoQuery, TicketId, each, read_in_tenant, writing
+from ticket_api.http.reading import ReadingRoute
+from ticket_api.http.routing import NoQuery, TicketId, each, respond_in_tenant, writing
 from ticket_api.http.serializers import shape_row, shape_ticket
 from ticket_api.store import lists, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.times import show_moment, wall_clock
 
 open_routes = APIRouter(tags=["service"], dependencies=each)
-ticket_routes = APIRouter(tags=["tickets"], dependencies=each)
-master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master")
+ticket_routes = APIRouter(tags=["tickets"], dependencies=each, route_class=ReadingRoute)
+master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master", route_class=ReadingRoute)
 
 
 @open_routes.get("/health", operation_id="health", responses=failures(400))
@@ -54,8 +55,13 @@ async def ready(request: Request, _: NoQuery) -> Ready:
     return Ready()
 
 
-@ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
-async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow] | TicketPage:
+@ticket_routes.get(
+    "/tickets",
+    operation_id="listTickets",
+    response_model=list[TicketRow] | TicketPage,
+    responses=failures(400, 401, 503),
+)
+async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> Response:
     """List tickets: filtered, sorted, one page; with `envelope=true` as an object that has the total too.
 
     Pages by `cursor` show every ticket that matches all the time and keeps its date exactly once, whatever else is
@@ -63,20 +69,21 @@ async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()])
     """
     today = wall_clock(request.app.state.clock()).date()
 
-    def read(db: TenantConnection) -> list[TicketRow] | TicketPage:
+    def read(db: TenantConnection) -> list[dict[str, Any]] | dict[str, Any]:
         page = lists.read_page(db, query)
         rows = [shape_row(row, today) for row in page.rows]
         if not query.envelope:
             return rows
-        return TicketPage(
-            tickets=rows, total=page.total, total_is_exact=page.total_is_exact, next_cursor=page.next_cursor
-        )
+        more = {"totalIsExact": page.total_is_exact, "nextCursor": page.next_cursor}
+        return {"tickets": rows, "total": page.total, **more}
 
-    return await read_in_tenant(request, read)
+    return await respond_in_tenant(request, read)
 
 
-@ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
-async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticket:
+@ticket_routes.get(
+    "/tickets/{id}", operation_id="getTicket", response_model=Ticket, responses=failures(400, 401, 404, 503)
+)
+async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Response:
     """Return one ticket."""
 
     def read(db: TenantConnection) -> Ticket:
@@ -85,7 +92,7 @@ async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticke
             raise writes.ticket_not_found()
         return shape_ticket(row, tickets.read_attachments(db, ticket_id))
 
-    return await read_in_tenant(request, read)
+    return await respond_in_tenant(request, read)
 
 
 @ticket_routes.post(
@@ -129,42 +136,54 @@ async def update_ticket(
     return await write_once(request, key, body, 200, change)
 
 
-@master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))
-async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> list[User]:
+@master_routes.get("/users", operation_id="listUsers", response_model=list[User], responses=failures(400, 401, 503))
+async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> Response:
     """List users by name."""
-    return await read_in_tenant(
+    return await respond_in_tenant(
         request, lambda db: [User.model_validate(row) for row in master.list_users(db, query.role)]
     )
 
 
-@master_routes.get("/category-details", operation_id="listCategoryDetails", responses=failures(400, 401, 503))
-async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> list[CategoryDetail]:
+@master_routes.get(
+    "/category-details",
+    operation_id="listCategoryDetails",
+    response_model=list[CategoryDetail],
+    responses=failures(400, 401, 503),
+)
+async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> Response:
     """List category details in their order."""
-    return await read_in_tenant(
+    return await respond_in_tenant(
         request, lambda db: [CategoryDetail.model_validate(row) for row in master.list_details(db, query.category_id)]
     )
 
 
-@master_routes.get("/response-categories", operation_id="listResponseCategories", responses=failures(400, 401, 503))
-async def list_response_categories(request: Request, _: NoQuery) -> list[ResponseCategory]:
+@master_routes.get(
+    "/response-categories",
+    operation_id="listResponseCategories",
+    response_model=list[ResponseCategory],
+    responses=failures(400, 401, 503),
+)
+async def list_response_categories(request: Request, _: NoQuery) -> Response:
     """List response categories in their order."""
     table = tables.response_categories
-    return await read_in_tenant(
+    return await respond_in_tenant(
         request, lambda db: [ResponseCategory.model_validate(row) for row in master.list_choices(db, table)]
     )
 
 
-@master_routes.get("/statuses", operation_id="listStatuses", responses=failures(400, 401, 503))
-async def list_statuses(request: Request, _: NoQuery) -> list[Status]:
+@master_routes.get(
+    "/statuses", operation_id="listStatuses", response_model=list[Status], responses=failures(400, 401, 503)
+)
+async def list_statuses(request: Request, _: NoQuery) -> Response:
     """List statuses in their order, each with whether its tickets count as completed."""
-    return await read_in_tenant(
+    return await respond_in_tenant(
         request, lambda db: [Status.model_validate(row) for row in master.list_choices(db, tables.statuses)]
     )
 
 
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
-    async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
-        return await read_in_tenant(
+    async def list_choices(request: Request, _: NoQuery) -> Response:
+        return await respond_in_tenant(
             request, lambda db: [Choice.model_validate(row) for row in master.list_choices(db, table)]
         )
 
@@ -173,6 +192,7 @@ def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> N
         operation_id=operation_id,
         summary=f"List {what}",
         description=f"List {what} in their order.",
+        response_model=list[Choice],
         responses=failures(400, 401, 503),
     )(list_choices)
 

@@ -4,23 +4,26 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from ticket_api.http.models.queries import StatisticsQuery
 from ticket_api.http.models.responses import GroupKey, Measures, Statistics, TicketGroup
 from ticket_api.http.openapi import failures
-from ticket_api.http.routing import each, read_in_tenant
+from ticket_api.http.reading import ReadingRoute
+from ticket_api.http.routing import each, respond_in_tenant
 from ticket_api.store import statistics
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.statistics import NUMBERS, Group
 from ticket_api.times import show_minute, wall_clock
 
-statistics_routes = APIRouter(tags=["tickets"], dependencies=each)
+statistics_routes = APIRouter(tags=["tickets"], dependencies=each, route_class=ReadingRoute)
 DAY_S = 86_400
 
 
-@statistics_routes.get("/tickets/stats", operation_id="countTickets", responses=failures(400, 401, 503))
-async def count_tickets(request: Request, query: Annotated[StatisticsQuery, Query()]) -> Statistics:
+@statistics_routes.get(
+    "/tickets/stats", operation_id="countTickets", response_model=Statistics, responses=failures(400, 401, 503)
+)
+async def count_tickets(request: Request, query: Annotated[StatisticsQuery, Query()]) -> Response:
     """Count the tickets that match the filters, together and by group: how many, open, overdue, how old."""
     now = wall_clock(request.app.state.clock())
 
@@ -38,7 +41,7 @@ async def count_tickets(request: Request, query: Annotated[StatisticsQuery, Quer
             total=measure(*largest, rest),
         )
 
-    return await read_in_tenant(request, read)
+    return await respond_in_tenant(request, read)
 
 
 def _keys(db: TenantConnection, query: StatisticsQuery, groups: Sequence[Group]) -> list[list[GroupKey]]:

@@ -8,11 +8,11 @@ A filter may leave almost nothing: each page examines at most `MOST_EXAMINED` en
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func
+from sqlalchemy import ColumnElement, RowMapping, Select, bindparam, func
 
 from ticket_api.http.models.queries import ChangeQuery
 from ticket_api.store.connection import TenantConnection, among, fix_plans
-from ticket_api.store.history import Entry, in_time, read_entries
+from ticket_api.store.history import Entry, conditions_on_time, in_time, read_entries, statements_of
 from ticket_api.store.tables import accounts, ticket_history, tickets
 
 MOST_EXAMINED: Final = 10_000
@@ -20,6 +20,9 @@ MOST_TICKETS: Final = 1_000
 """Of so many tickets, the entries are found by ticket; of more, they are frequent among all entries."""
 
 Conditions = list[ColumnElement[bool]]
+_BY_IDS: Final = statements_of(
+    TenantConnection.select(ticket_history).where(ticket_history.c.id.in_(bindparam("ids", expanding=True)))
+)
 
 
 class Found(NamedTuple):
@@ -33,6 +36,7 @@ def find(db: TenantConnection, query: ChangeQuery) -> Found:
     """Return which entries are on a page."""
     fix_plans(db.connection)
     of_tickets = _of_tickets(query)
+    in_range = conditions_on_time(in_time(query))
     walked = _bounds(db, query)
     if query.user_id is not None:
         walked.append(ticket_history.c.user_id == query.user_id)
@@ -41,15 +45,15 @@ def find(db: TenantConnection, query: ChangeQuery) -> Found:
         if not few:
             return Found([], None)
         if len(few) <= MOST_TICKETS:
-            return _of_few_tickets(db, few, [*walked, *in_time(query)], query.limit)
-    return _walk(db, walked, [*in_time(query), *of_tickets], query.limit)
+            return _of_few_tickets(db, few, [*walked, *in_range], query)
+    return _walk(db, walked, [*in_range, *of_tickets], query)
 
 
 def read(db: TenantConnection, ids: Sequence[int]) -> list[tuple[RowMapping, Entry]]:
     """Return these entries in the order of their ids, each with `id`, `summary` and account of its ticket."""
     if not ids:  # SQLite reads every entry to find none of no ids
         return []
-    entries = read_entries(db, db.select(ticket_history).where(ticket_history.c.id.in_(ids)))
+    entries = read_entries(db, _BY_IDS, {"ids": ids})
     about = (tickets.c.id, tickets.c.summary, tickets.c.account_id, accounts.c.name.label("account_name"))
     named = db.select(tickets, *about).outerjoin(accounts)
     found = db.execute(named.where(tickets.c.id.in_({entry.row["ticket_id"] for entry in entries}))).mappings()
@@ -68,34 +72,34 @@ def _bounds(db: TenantConnection, query: ChangeQuery) -> Conditions:
     """Return the range of ids in which the page begins and all pages end."""
     id_ = ticket_history.c.id
     bounds = [] if query.cursor is None else [id_ > query.cursor]
-    in_range = in_time(query)
-    if in_range:
-        first, last = db.execute(
-            db.select(ticket_history, func.min(id_ + 0), func.max(id_ + 0)).where(*in_range, *bounds)
-        ).one()
+    times = in_time(query)
+    if times:
+        ends = db.select(ticket_history, func.min(id_ + 0), func.max(id_ + 0))
+        first, last = db.execute(ends.where(*conditions_on_time(times), *bounds), times).one()
         bounds += [id_ >= (first or 0), id_ <= (last or 0)]
     return bounds
 
 
-def _of_few_tickets(db: TenantConnection, few: Sequence[str], wanted: Conditions, limit: int) -> Found:
-    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, among(db, ticket_history.c.ticket_id, few))
+def _of_few_tickets(db: TenantConnection, few: Sequence[str], wanted: Conditions, query: ChangeQuery) -> Found:
+    of_few = among(db.dialect, ticket_history.c.ticket_id, few)
+    entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, of_few)
     entries = entries.with_hint(ticket_history, "INDEXED BY history_of_ticket", "sqlite")
     in_order = ticket_history.c.id + 0  # keeps planners from reading the entries of all tickets in the order of ids
-    return _page(db, entries.order_by(in_order), limit)
+    return _page(db, entries.order_by(in_order), query)
 
 
-def _walk(db: TenantConnection, walked: Conditions, wanted: Conditions, limit: int) -> Found:
+def _walk(db: TenantConnection, walked: Conditions, wanted: Conditions, query: ChangeQuery) -> Found:
     """Walk through the entries in the order of an index, as far as a page may, and return those that are wanted."""
     entries = db.select(ticket_history, ticket_history.c.id).where(*walked).order_by(ticket_history.c.id)
     if not wanted:
-        return _page(db, entries, limit)
+        return _page(db, entries, query)
     end = db.scalar(entries.offset(MOST_EXAMINED - 1).limit(1))
     if end is not None:
         entries = entries.where(ticket_history.c.id <= end)
-    ids, more = _page(db, entries.join(tickets).where(*wanted), limit)
+    ids, more = _page(db, entries.join(tickets).where(*wanted), query)
     return Found(ids, more or end)
 
 
-def _page(db: TenantConnection, entries: Select[Any], limit: int) -> Found:
-    ids = db.scalars(entries.limit(limit + 1)).all()
-    return Found(ids[:limit], ids[limit - 1] if len(ids) > limit else None)
+def _page(db: TenantConnection, entries: Select[Any], query: ChangeQuery) -> Found:
+    ids = db.scalars(entries.limit(query.limit + 1), in_time(query)).all()
+    return Found(ids[: query.limit], ids[query.limit - 1] if len(ids) > query.limit else None)

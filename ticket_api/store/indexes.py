@@ -5,13 +5,14 @@ tenant's part of an index, never a table. Neither database is left to guess whic
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Column, Select
+from sqlalchemy import Column, Integer, Select, bindparam
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.filters import Wanted
+from ticket_api.store.filters import MOST_BUILT, Wanted, conditions_of
 from ticket_api.store.tables import tickets
 
 OWN: Final = MappingProxyType({
@@ -57,17 +58,23 @@ def candidates(db: TenantConnection, wanted: Wanted) -> Sequence[int] | None:
     """
     if wanted.text.numbers is not None:
         return wanted.text.numbers
-    for index, columns in (
-        *((OWN[name], (name, "status_id")) for name in OWN),
-        ("tickets_by_status", ("status_id",)),
-        *((RANGED[name], (name,)) for name in RANGED),
-    ):
-        if columns[0] in wanted.by_column:
-            few = db.select(tickets, tickets.c.number).where(*wanted.of(*columns)).limit(MOST_FEW + 1)
-            numbers = db.scalars(by(index, few)).all()
-            if len(numbers) <= MOST_FEW:
-                return numbers
+    filters = frozenset(wanted.values)
+    for column in (*OWN, "status_id", *RANGED):
+        if column in wanted.by_column:
+            numbers = _in_own_index(filters, column)
+            if db.scalar(numbers, {**wanted.values, "most": 1, "skipped": MOST_FEW}) is None:
+                return db.scalars(numbers, {**wanted.values, "most": MOST_FEW, "skipped": 0}).all()
     return None
+
+
+@lru_cache(MOST_BUILT)
+def _in_own_index(filters: frozenset[str], column: str) -> Select[Any]:
+    """Return the statement that reads `most` numbers after those that are `skipped`, by one of the filters alone."""
+    index = "tickets_by_status" if column == "status_id" else (OWN | RANGED)[column]
+    conditions = conditions_of(filters)
+    mine = [*conditions[column], *(conditions.get("status_id", ()) if column in OWN else ())]
+    numbers = by(index, TenantConnection.select(tickets, tickets.c.number).where(*mine))
+    return numbers.limit(bindparam("most", type_=Integer)).offset(bindparam("skipped", type_=Integer))
 
 
 def counting(wanted: Wanted) -> str:

@@ -2,10 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, String, Table, cast, false, literal, null, true, union_all
+from sqlalchemy import (
+    CompoundSelect,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    false,
+    literal,
+    null,
+    true,
+    union_all,
+)
 
 from ticket_api.errors import MOST_ALLOWED
 from ticket_api.store.connection import TenantConnection
@@ -34,6 +48,13 @@ REFERENCES: Final = MappingProxyType(
     }
 )
 """The table that the id in a field refers to."""
+MOST_BUILT: Final = 100
+_USERS: Final = TenantConnection.select(users).order_by(users.c.name_folded, users.c.id)
+_DETAILS: Final = (
+    TenantConnection.select(category_details, category_details, categories.c.name.label("category_name"))
+    .outerjoin(categories)
+    .order_by(category_details.c.order_no, category_details.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +68,44 @@ class Meaning:
 
 def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
     """Return users by name, all or those with one role."""
-    query = db.select(users).order_by(users.c.name_folded, users.c.id)
-    if role is not None:
-        query = query.where(users.c.role == role)
-    return (db.execute(query)).mappings().all()
+    query = _USERS if role is None else _USERS.where(users.c.role == role)
+    return db.execute(query).mappings().all()
 
 
 def list_choices(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
     """Return a table's rows in their configured order."""
-    return (db.execute(db.select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
+    return db.execute(_choices(table)).mappings().all()
+
+
+@cache
+def _choices(table: Table) -> Select[Any]:
+    return TenantConnection.select(table).order_by(table.c.order_no, table.c.id)
 
 
 def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowMapping]:
     """Return category details, all or those of one category."""
-    query = (
-        db.select(category_details, category_details, categories.c.name.label("category_name"))
-        .outerjoin(categories)
-        .order_by(category_details.c.order_no, category_details.c.id)
-    )
-    if category_id is not None:
-        query = query.where(category_details.c.category_id == category_id)
-    return (db.execute(query)).mappings().all()
+    query = _DETAILS if category_id is None else _DETAILS.where(category_details.c.category_id == category_id)
+    return db.execute(query).mappings().all()
 
 
 def meanings(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
     """Return, by field, the row its id refers to, in one statement; fields with unknown ids are left out."""
-    found = db.execute(union_all(*(_meaning(db, field, id_) for field, id_ in ids.items())))
+    found = db.execute(_meanings(tuple(ids)), ids)
     return {field: Meaning(name, category_id, bool(completed)) for field, name, category_id, completed in found}
 
 
-def _meaning(db: TenantConnection, field: str, id_: str) -> Select[Any]:
+@lru_cache(MOST_BUILT)
+def _meanings(fields: tuple[str, ...]) -> CompoundSelect[*tuple[Any, ...]]:
+    """Return the statement that reads what the ids in these fields refer to; its parameters have their names."""
+    return union_all(*map(_meaning, fields))
+
+
+def _meaning(field: str) -> Select[Any]:
     table = REFERENCES[field]
     category_id = table.c.category_id if table is category_details else cast(null(), String)
     completed = table.c.completed if table is statuses else false()
-    return db.select(table, literal(field), table.c.name, category_id, completed).where(table.c.id == id_)
+    meaning = TenantConnection.select(table, literal(field), table.c.name, category_id, completed)
+    return meaning.where(table.c.id == bindparam(field, type_=String(50)))
 
 
 def allowed_ids(db: TenantConnection, field: str, *, category_id: str | None = None) -> list[str]:

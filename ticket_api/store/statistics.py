@@ -119,7 +119,7 @@ def by_group(db: TenantConnection, query: StatisticsQuery, today: date) -> Group
     sought = wanted(db, query)
     fix_plans(db.connection)
     few = candidates(db, sought)
-    conditions = sought.all() if few is None else [among(db, tickets.c.number, few), *sought.all()]
+    conditions = sought.all() if few is None else [among(db.dialect, tickets.c.number, few), *sought.all()]
     keys = [_key(db, name).label(f"key_{place}") for place, name in enumerate(query.groups)]
     matching = _Matching(db, conditions, few is not None, keys)
     largest = matching.largest(_index_of(query.groups, sought), query.limit)
@@ -131,7 +131,7 @@ def by_group(db: TenantConnection, query: StatisticsQuery, today: date) -> Group
     numbers = [func.sum(parts.c[name]).label(name) for name in NUMBERS]
     added = select(parts.c.place, *numbers, func.min(parts.c.oldest).label("oldest")).group_by(parts.c.place).subquery()
     named = select(added, *(largest.c[key.name] for key in keys)).outerjoin(largest, largest.c.place == added.c.place)
-    *groups, everything = db.execute(named.order_by(added.c.place.is_(None), added.c.place)).mappings()
+    *groups, everything = db.execute(named.order_by(added.c.place.is_(None), added.c.place), sought.values).mappings()
     return _groups(groups, everything, query.groups)
 
 
@@ -207,11 +207,11 @@ def _key(db: TenantConnection, name: str) -> ColumnElement[Any]:
     """Return what tickets are grouped by: an id, or the number of a week."""
     if name in GROUPED:
         return tickets.c[GROUPED[name]]
-    return _DAYS[db.connection.dialect.name] // literal_column("7", Integer)
+    return _DAYS[db.dialect] // literal_column("7", Integer)
 
 
 def _seconds(db: TenantConnection) -> ColumnElement[int]:
     """Return when a ticket was received, in seconds since 1970."""
-    if db.connection.dialect.name == "postgresql":
+    if db.dialect == "postgresql":
         return cast(func.extract("epoch", _RECEIVED), BigInteger)
     return cast(func.strftime(literal_column("'%s'"), tickets.c.reception_date_time), BigInteger)

@@ -9,7 +9,9 @@ from sqlalchemy import (
     FromClause,
     RowMapping,
     Select,
+    String,
     and_,
+    bindparam,
     select,
 )
 
@@ -54,30 +56,34 @@ def with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any
     return query
 
 
-_SHOWN_TICKET: Final = with_names(tickets, SHOWN)
+_ONE: Final = bindparam("ticket_id", type_=String(50))
+_IS_ONE: Final = tickets.c.id == _ONE
+_SHOWN: Final = TenantConnection.only(with_names(tickets, SHOWN), tickets).where(_IS_ONE)
+_ID: Final = TenantConnection.select(tickets, tickets.c.id).where(_IS_ONE)
+_LOCKED: Final = TenantConnection.select(tickets).where(_IS_ONE).with_for_update()
+_INSERT: Final = TenantConnection.insert(tickets)
+_INSERT_FILE: Final = TenantConnection.insert(attachments)
+_FILES: Final = TenantConnection.select(attachments).where(attachments.c.ticket_id == _ONE).order_by(attachments.c.id)
 
 
 def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return one ticket with all names, or None."""
-    ticket = db.only(_SHOWN_TICKET, tickets).where(tickets.c.id == ticket_id)
-    return db.execute(ticket).mappings().one_or_none()
+    return db.execute(_SHOWN, {_ONE.key: ticket_id}).mappings().one_or_none()
 
 
 def read_attachments(db: TenantConnection, ticket_id: str) -> Sequence[RowMapping]:
     """Return a ticket's attachments in the order in which they were sent."""
-    query = db.select(attachments).where(attachments.c.ticket_id == ticket_id).order_by(attachments.c.id)
-    return (db.execute(query)).mappings().all()
+    return db.execute(_FILES, {_ONE.key: ticket_id}).mappings().all()
 
 
 def exists(db: TenantConnection, ticket_id: str) -> bool:
     """Return whether the ticket exists."""
-    return db.scalar(db.select(tickets, tickets.c.id).where(tickets.c.id == ticket_id)) is not None
+    return db.scalar(_ID, {_ONE.key: ticket_id}) is not None
 
 
 def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return a ticket's own columns, or None, and lock it against other writers until the transaction ends."""
-    query = db.select(tickets).where(tickets.c.id == ticket_id).with_for_update()
-    return (db.execute(query)).mappings().one_or_none()
+    return db.execute(_LOCKED, {_ONE.key: ticket_id}).mappings().one_or_none()
 
 
 def insert_tickets(db: TenantConnection, rows: Sequence[Mapping[str, Any]], at: datetime) -> range:
@@ -87,7 +93,7 @@ def insert_tickets(db: TenantConnection, rows: Sequence[Mapping[str, Any]], at: 
         {"id": ticket_id(number), "number": number, "updated_at": at, **_folded(values)}
         for number, values in zip(taken, rows, strict=True)
     ]
-    db.execute(db.insert(tickets), made)
+    db.execute(_INSERT, made)
     index_tickets(db, taken)
     return taken
 
@@ -109,7 +115,7 @@ def insert_attachments(db: TenantConnection, ticket_id: str, files: Sequence[New
     ids = numbers.take(db, "last_attachment", len(files))
     about = {"ticket_id": ticket_id, "uploaded_at": at}
     rows = [{"id": id_, **about, **file.model_dump()} for id_, file in zip(ids, files, strict=True)]
-    db.execute(db.insert(attachments), rows)
+    db.execute(_INSERT_FILE, rows)
 
 
 def _folded(values: Mapping[str, Any]) -> dict[str, Any]:

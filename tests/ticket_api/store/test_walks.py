@@ -48,7 +48,7 @@ def walked(db: TenantConnection, **asked: Any) -> list[int]:
     cursor: dict[str, str] = {}
     while True:
         one = page(db, limit="200", **asked, **cursor)
-        numbers += [row["number"] for row in one.rows]
+        numbers += [row.number for row in one.rows]
         if one.next_cursor is None:
             return numbers
         cursor = {"cursor": one.next_cursor}
@@ -60,7 +60,7 @@ def whole_and_total(connection: Connection, asked: dict[str, Any]) -> tuple[list
     numbers = walked(db, **asked)
     for at in (0, 200, len(numbers) - 1):
         by_offset = page(db, limit="200", offset=str(at), **asked)
-        assert [row["number"] for row in by_offset.rows] == numbers[at : at + 200], asked
+        assert [row.number for row in by_offset.rows] == numbers[at : at + 200], asked
     first = page(db, **asked)
     return numbers, first.total if first.total_is_exact else None
 

@@ -8,9 +8,9 @@ candidates; conditions on these columns decide.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, func, not_, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, func, not_, or_, select
 
 from ticket_api.store.connection import TenantConnection, among
 from ticket_api.store.search.folding import fold, words_of
@@ -84,17 +84,17 @@ def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatc
     if len(numbers) <= MOST_CANDIDATES:
         return TextMatch(numbers, conditions)
     if len(numbers) <= MOST_TESTED:
-        conditions.insert(0, among(db, tickets.c.number, numbers))
+        conditions.insert(0, among(db.dialect, tickets.c.number, numbers))
     return TextMatch(None, conditions)
 
 
 def _pieces_of(db: TenantConnection) -> Pieces:
-    return PostgresPieces() if db.connection.dialect.name == "postgresql" else SqlitePieces()
+    return PostgresPieces() if db.dialect == "postgresql" else SqlitePieces()
 
 
 def has_renames(db: TenantConnection) -> bool:
     """Return whether tickets may be indexed with a name of before a rename."""
-    return db.scalar(db.select(renamed, renamed.c.id).limit(1)) is not None
+    return db.scalar(_RENAMED) is not None
 
 
 def _stale(db: TenantConnection) -> ColumnElement[bool] | None:
@@ -136,12 +136,12 @@ def _named(db: TenantConnection, table: Table, piece: str) -> Select[tuple[str]]
 
 def _contains(db: TenantConnection, text: ColumnElement[str], piece: str) -> ColumnElement[bool]:
     """Not by LIKE: with many near matches it takes time proportional to the product of both lengths."""
-    position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
+    position = func.strpos if db.dialect == "postgresql" else func.instr
     return position(text, piece) > 0
 
 
 def _index(db: TenantConnection, numbers: Sequence[int]) -> None:
-    found = _tickets(db, numbers)
+    found = db.execute(_TICKETS, {"numbers": numbers}).mappings().all()
     comments = _comments(db, [row["id"] for row in found])
     changed = []
     texts = []
@@ -154,31 +154,45 @@ def _index(db: TenantConnection, numbers: Sequence[int]) -> None:
             before = f"{row['text_folded']}\n{row['names_folded']}" if row["text_folded"] else ""
             texts.append((row["number"], before, f"{text}\n{names}"))
     if changed:
-        rewrite = db.update(tickets).where(tickets.c.number == bindparam("of"))
-        db.execute(rewrite.values(text_folded=bindparam("text"), names_folded=bindparam("names")), changed)
+        db.execute(_REWRITE, changed)
         _pieces_of(db).replace(db, texts)
 
 
-def _tickets(db: TenantConnection, numbers: Sequence[int]) -> Sequence[RowMapping]:
+def _with_names() -> Select[Any]:
     own = (tickets.c[name] for name in ("id", "number", "summary", "external_ticket_id", "description"))
     labels = (table.c.name_folded.label(f"name_{n}") for n, (table, _) in enumerate(_NAMES))
-    query = db.select(tickets, *own, tickets.c.text_folded, tickets.c.names_folded, *labels)
+    query = TenantConnection.select(tickets, *own, tickets.c.text_folded, tickets.c.names_folded, *labels)
     for table, column in _NAMES:
         query = query.outerjoin(table, and_(table.c.tenant_id == tickets.c.tenant_id, table.c.id == column))
-    return db.execute(query.where(tickets.c.number.in_(numbers))).mappings().all()
+    return query.where(tickets.c.number.in_(bindparam("numbers", expanding=True)))
+
+
+def _newest_comments() -> Select[Any]:
+    """Return the statement that reads comments, newest first, until there are enough characters, and what is newer."""
+    entry = ticket_history.c
+    newest_first = (entry.timestamp.desc(), entry.id.desc())
+    length = func.sum(func.length(entry.comment)).over(partition_by=entry.ticket_id, order_by=newest_first)
+    with_comment = (entry.ticket_id.in_(bindparam("ids", expanding=True)), entry.comment.is_not(None))
+    own = (entry.ticket_id, entry.timestamp, entry.id, entry.comment)
+    each = TenantConnection.select(ticket_history, *own, length.label("length")).where(*with_comment).subquery().c
+    before = each.length - func.length(each.comment)
+    newest = select(each.ticket_id, each.comment, before).where(before < MOST_COMMENTED)
+    return newest.order_by(each.timestamp.desc(), each.id.desc())
 
 
 def _comments(db: TenantConnection, ids: Sequence[str]) -> defaultdict[str, list[str]]:
     """Return the newest `MOST_COMMENTED` characters of each ticket's comments, newest comment first."""
-    entry = ticket_history.c
-    newest_first = (entry.timestamp.desc(), entry.id.desc())
-    length = func.sum(func.length(entry.comment)).over(partition_by=entry.ticket_id, order_by=newest_first)
-    with_comment = (entry.ticket_id.in_(ids), entry.comment.is_not(None))
-    own = (entry.ticket_id, entry.timestamp, entry.id, entry.comment)
-    each = db.select(ticket_history, *own, length.label("length")).where(*with_comment).subquery().c
-    before = each.length - func.length(each.comment)
-    newest = select(each.ticket_id, each.comment, before).where(before < MOST_COMMENTED)
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for ticket_id, comment, newer in db.execute(newest.order_by(each.timestamp.desc(), each.id.desc())):
+    for ticket_id, comment, newer in db.execute(_NEWEST_COMMENTS, {"ids": ids}):
         found[ticket_id].append(comment[: MOST_COMMENTED - newer])
     return found
+
+
+_RENAMED: Final = TenantConnection.select(renamed, renamed.c.id).limit(1)
+_TICKETS: Final = _with_names()
+_NEWEST_COMMENTS: Final = _newest_comments()
+_REWRITE: Final = (
+    TenantConnection.update(tickets)
+    .where(tickets.c.number == bindparam("of"))
+    .values(text_folded=bindparam("text"), names_folded=bindparam("names"))
+)

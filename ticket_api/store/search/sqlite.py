@@ -37,6 +37,7 @@ CREATE: Final = (
 )
 _DELETE: Final = text("INSERT INTO ticket_pieces (ticket_pieces, rowid, pieces) VALUES ('delete', :row, :pieces)")
 _INSERT: Final = text("INSERT INTO ticket_pieces (rowid, pieces) VALUES (:row, :pieces)")
+_TENANT: Final = TenantConnection.select(piece_tenants, piece_tenants.c.number)
 _FIND: Final = text(
     f"SELECT json_group_array(rowid & {(1 << _NUMBER_BITS) - 1}) FROM "  # noqa: S608 - a constant
     "(SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :query LIMIT :most)"
@@ -75,7 +76,7 @@ class SqlitePieces:
 
     def _number(self, db: TenantConnection) -> int:
         """Return the number of the tenant; 0 before its first ticket."""
-        return db.scalar(db.select(piece_tenants, piece_tenants.c.number)) or 0
+        return db.scalar(_TENANT) or 0
 
 
 def _row(tenant: int, number: int, folded: str) -> dict[str, int | str]:
