@@ -13,11 +13,11 @@ from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
-from shared.telemetry import LogContext
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
+from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets, RateLimitedError
 from transport.sessions.session import Limits, has_room
@@ -162,8 +162,9 @@ class StatelessDispatcher:
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
         try:
-            with call.scope, LogContext(request_id=call.request.id):
+            with call.scope, RequestLog(call.context, call.request) as line:
                 response = await self._kernel.respond(None, call.context, call.request)
+                line.responded(*response)
         finally:
             call.context.closed = True
             self._places -= Tally([caller.principal.tenant.id])  # an organisation without any is forgotten
