@@ -70,7 +70,7 @@ class Instance:
     def complaints(self) -> list[str]:
         """Return everything its processes have logged as errors."""
         said = self._said + (self._process.said_so_far() if self._process is not None else "")
-        return [line for line in said.splitlines() if '"severity": "ERROR"' in line]
+        return [line for line in said.splitlines() if '"severity":"ERROR"' in line]
 
     def logged(self) -> list[dict[str, Any]]:
         """Return everything the current process has logged."""
