@@ -1,5 +1,6 @@
 """Logs: one line each, from this program or a library, without any contents of messages. Counters."""
 
+import asyncio
 import io
 import json
 import logging
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import LogContext, TallyCounter, configure_logging, get_logger, trace_of
+from shared.telemetry import LogContext, TallyCounter, add_fields, configure_logging, get_logger, trace_of
 
 
 class Terminal(io.StringIO):
@@ -188,6 +189,24 @@ def test_what_was_bound_at_the_edge_is_in_every_line_below(out: io.StringIO) -> 
     assert "request_id" not in after
 
 
+def test_fields_are_added_to_the_context_wherever_it_was_made(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+
+    assert not add_fields(tool="get_users"), "there is none"
+    with LogContext(request_id="r1"):
+        asyncio.run(_adds_fields())
+        get_logger("shared.x").info("ours")
+    get_logger("shared.x").info("after")
+
+    ours, after = lines(out)
+    assert (ours["request_id"], ours["tool"]) == ("r1", "get_users")
+    assert "tool" not in after
+
+
+async def _adds_fields() -> None:
+    assert add_fields(tool="get_users")
+
+
 def test_configuring_twice_writes_once_and_to_the_last_stream(out: io.StringIO) -> None:
     first = io.StringIO()
     configure_logging(stream=first)
@@ -226,6 +245,43 @@ def test_stderr_is_where_logs_go_and_stdout_stays_clean(capsys: pytest.CaptureFi
 
     written = capsys.readouterr()
     assert json.loads(written.err)["message"] == "event"
+    assert not written.out
+
+
+class Closed(io.StringIO):
+    """A stream that nobody reads any more."""
+
+    def write(self, _: str, /) -> int:
+        raise BrokenPipeError
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    configure_logging(stream=Closed())
+    get_logger("shared.x").error("first")
+
+    out = io.StringIO()
+    configure_logging(stream=out)
+    out.close()
+    get_logger("shared.x").error("second")
+
+
+def test_a_mistake_in_a_librarys_log_call_stays_in_the_log(
+    out: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(stream=out)
+
+    logging.getLogger("library").info("%d", "no number")
+
+    assert "--- Logging error ---" in capsys.readouterr().err
+
+
+def test_before_it_is_configured_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    get_logger("shared.x").info("no")
+    get_logger("shared.x").warning("yes")
+
+    written = capsys.readouterr()
+    assert "yes" in written.err
+    assert "no" not in written.err.split()
     assert not written.out
 
 
