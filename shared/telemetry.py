@@ -224,7 +224,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
         logging.getLogger(name).setLevel(max(logging.WARNING, number))
 
 
-class Trace(NamedTuple):
+class TraceContext(NamedTuple):
     """The place of a request in a trace."""
 
     trace: str
@@ -233,10 +233,10 @@ class Trace(NamedTuple):
     """16 hexadecimal digits; either may be empty."""
 
 
-_UNTRACED: Final = Trace("", "")
+_UNTRACED: Final = TraceContext("", "")
 
 
-def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = None) -> Trace:
+def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = None) -> TraceContext:
     """Return the trace that a request belongs to, as its headers or else its `_meta` say; an empty one if neither does.
 
     Args:
@@ -254,5 +254,5 @@ def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = N
         found = form.fullmatch(given.strip()) if isinstance(given, str) else None
         if found is not None and found[1] != _NO_TRACE:
             span = found[2] or ""
-            return Trace(found[1].lower(), f"{int(span):016x}"[-16:] if form is _CLOUD_TRACE and span else span)
+            return TraceContext(found[1].lower(), f"{int(span):016x}"[-16:] if form is _CLOUD_TRACE and span else span)
     return _UNTRACED

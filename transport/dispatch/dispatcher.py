@@ -275,14 +275,7 @@ class Dispatcher:
             context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
             context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
         return SessionCall(
-            session.id,
-            attempt.token,
-            attempt.epoch,
-            attempt.writes,
-            request,
-            context,
-            record=session,
-            attempt=attempt,
+            session.id, attempt.token, attempt.epoch, attempt.writes, request, context, record=session, attempt=attempt
         )
 
     async def respond(self, call: SessionCall) -> None:

@@ -115,6 +115,7 @@ class ValkeyBroker:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
+                    await self._streams.save_released()
                     await self._instance.outbox.flush()
                     await self._instance.call(scripts.LEAVE)
 

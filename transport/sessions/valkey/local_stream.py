@@ -149,6 +149,12 @@ class LocalStream:
         await self._log.release(self)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether it is the stream of a POST all of whose responses were written."""
+        is_written = self.delivered_to >= self.last and not (self._expected or self.has_news or self.has_missed)
+        return bool(self.name) and self.record is not None and is_written
+
+    @property
     def has_news(self) -> bool:
         """Whether events are waiting to be returned."""
         return bool(self._queue) or self._is_behind
