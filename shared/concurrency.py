@@ -67,24 +67,39 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
     Raises:
         TimeoutError: it was not done in time.
     """
-    steps = work.__await__()
-    try:
-        awaited = next(steps)
-    except StopIteration as done:
-        result: T = done.value
-        return result
+    begun = Begun(work)
+    if begun.is_done:
+        return begun.result
     async with asyncio.timeout(seconds):
-        return await _Rest(steps, awaited)
+        return await begun
 
 
-class _Rest(Generic[T]):
-    """What is left of an awaitable whose first step has run, and now waits for `awaited`."""
+class Begun(Generic[T]):
+    """An awaitable whose first step has run; unless that was all, it has to be awaited for the rest, or for its error.
 
-    def __init__(self, steps: Generator[Any, Any, T], awaited: Any) -> None:
-        self._steps = steps
-        self._awaited = awaited
+    Any task may do so, as long as the first step entered nothing that belongs to its task, such as a time limit.
+    """
+
+    __slots__ = ("_awaited", "_error", "_steps", "is_done", "result")
+
+    result: T
+    """Its result, if it is done."""
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self._steps: Generator[Any, Any, T] = work.__await__()
+        self._error: Exception | None = None
+        self.is_done = False
+        """Whether it has its result."""
+        try:
+            self._awaited = next(self._steps)
+        except StopIteration as done:
+            self.result, self.is_done = done.value, True
+        except Exception as error:  # noqa: BLE001 - raised where it is awaited
+            self._error = error
 
     def __await__(self) -> Generator[Any, Any, T]:
+        if self._error is not None:
+            raise self._error
         awaited = self._awaited
         try:
             while True:

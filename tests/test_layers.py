@@ -155,7 +155,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
-        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets"),
+        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "transport.dispatch.tracing"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

@@ -5,7 +5,7 @@ a `Channel`: for sessions that is `transport.dispatch.client_requests.ClientRequ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -18,8 +18,7 @@ from mcp_types import RequestId
 from shared.identity import Principal
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """What handlers may know of the HTTP request behind a message; it reaches them as `ctx.request_context.request`."""
 
     principal: Principal
@@ -67,8 +66,25 @@ class DispatchContext:
     """Whether it carries the envelope of 2026-07-28."""
     revision: str | None = None
     """The revision of a request that belongs to no session, though its revision has sessions."""
-    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
     closed: bool = False
+    is_cancelled: bool = False
+    """Whether its client cancelled it."""
+    _cancel_requested: anyio.Event | None = None
+
+    @property
+    def cancel_requested(self) -> anyio.Event:
+        """Set once its client cancels it; made when a handler asks for it, which few do."""
+        if self._cancel_requested is None:
+            self._cancel_requested = anyio.Event()
+            if self.is_cancelled:
+                self._cancel_requested.set()
+        return self._cancel_requested
+
+    def cancel(self) -> None:
+        """Take note that its client cancelled it."""
+        self.is_cancelled = True
+        if self._cancel_requested is not None:
+            self._cancel_requested.set()
 
     @property
     def can_send_request(self) -> bool:

@@ -125,7 +125,7 @@ class RunningCalls:
         """Cancel an attempt at its client's wish, if it runs here; return whether it does."""
         call = self.of(session).get(token)
         if call is not None:
-            call.context.cancel_requested.set()
+            call.context.cancel()
             call.scope.cancel()
         return call is not None
 
@@ -289,7 +289,7 @@ class Dispatcher:
                     await self._broker.save(call.record)  # before its client learns that it may go on
         finally:
             call.context.closed = True
-            if response is None or call.context.cancel_requested.is_set():
+            if response is None or call.context.is_cancelled:
                 response = _without_result(call)
             finish = self._finish_shielded if self._broker.is_shared else self._broker.finish
             if not await finish(call.attempt, response):
@@ -390,6 +390,6 @@ def _without_result(call: SessionCall) -> bytes | None:
 
     The stream of a POST ends with a response and no other way; the SDK's own server gives this one, too.
     """
-    if not call.context.cancel_requested.is_set():
+    if not call.context.is_cancelled:
         return jsonrpc.interrupted(call.request.id, writes=call.writes)
     return jsonrpc.cancelled(call.request.id) if call.attempt.stream else None

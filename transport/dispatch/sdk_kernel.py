@@ -59,6 +59,7 @@ from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logg
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
+from transport.dispatch.tracing import trace_where_needed
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -137,6 +138,7 @@ class SDKKernel:
     ) -> None:
         self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
+        trace_where_needed(self._server)
         self._channel = channel
         self._usage = usage
         self._tenants = tenants

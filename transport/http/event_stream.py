@@ -11,17 +11,18 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from starlette.types import Message, Receive, Scope, Send
 
-from shared.concurrency import within
+from shared.concurrency import Begun, within
 from shared.errors import TicketServerError
 from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport.http import sse_format
 from transport.http.sse_format import EventId
-from transport.sessions.broker import BrokerUnavailableError, StreamReader
+from transport.sessions.broker import BrokerUnavailableError, EventSink, StreamReader
 from transport.sessions.event_log import Event
 from transport.sessions.session import Limits
 
@@ -177,6 +178,8 @@ class EventStreamResponse:
         self._is_cut = False
         self._headers = headers or {}
         self._reader = source.reader if isinstance(source, StreamSource) else None
+        self._unwritten: tuple[Event, Begun[None]] | None = None
+        """An event whose write began where it was stored; the client did not read at that moment."""
         self.is_gone = False
         """Whether the client has left."""
 
@@ -252,14 +255,35 @@ class EventStreamResponse:
         reader, clock = source.reader, asyncio.get_running_loop().time
         rotation = clock() + self._limits.stream_s * random.uniform(0.9, 1.1)  # noqa: S311 - likewise
         while not self.is_gone and not await self._is_over(source, clock(), rotation):
-            batch = await self._next(reader, clock(), rotation)
+            batch = await self._next(source, clock(), rotation)
             if self.is_gone:
                 return
+            if self._is_cut:
+                continue  # what came at the last moment is not for this credential any more
+            if self._unwritten is not None:
+                await self._end_write(reader, *self._unwritten)
             if batch is None:
                 await self.write(sse_format.HEARTBEAT)
             elif batch:
                 await self.write(b"".join(_encode(source, event) for event in batch))
                 reader.delivered(batch)
+
+    def _write_now(self, source: StreamSource, event: Event) -> bool:
+        """Write an event where it was stored, which saves a change of tasks; see `broker.EventSink`."""
+        message = {"type": "http.response.body", "body": _encode(source, event), "more_body": True}
+        begun = Begun(self._send(message))
+        if begun.is_done:
+            source.reader.delivered((event,))
+        else:
+            self._unwritten = event, begun
+        return begun.is_done
+
+    async def _end_write(self, reader: StreamReader, event: Event, begun: Begun[None]) -> None:
+        """Wait until a client reads that did not at first. Raises: TimeoutError when it does not in time."""
+        async with asyncio.timeout(self._limits.write_s):
+            await begun
+        self._unwritten = None
+        reader.delivered((event,))
 
     async def _is_over(self, source: StreamSource, now: float, rotation: float) -> bool:
         """Whether the stream has to end: at once when it was replaced, else when nothing is pending for its client."""
@@ -270,16 +294,23 @@ class EventStreamResponse:
             return False
         if self._draining.is_set() and source.can_hand_over():
             return True
-        may_end = self._draining.is_set() or source.name != "" or now >= rotation
+        may_end = self._may_end(source, now, rotation)
         return may_end and await reader.is_settled()
 
-    async def _next(self, reader: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
+    def _may_end(self, source: StreamSource, now: float, rotation: float) -> bool:
+        """Whether it ends as soon as nothing is pending for its client."""
+        return self._draining.is_set() or source.name != "" or now >= rotation
+
+    async def _next(self, source: StreamSource, now: float, rotation: float) -> Sequence[Event] | None:
         """Wait for events. Empty when the stream has to check its state, None when a heartbeat is due."""
+        sink: EventSink | None = partial(self._write_now, source)
+        if self._may_end(source, now, rotation):
+            sink = None  # whether it ends has to be checked after each event
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
         try:
             async with asyncio.timeout(min(self._limits.heartbeat_s, until_limit)):
-                return await reader.events()
+                return await source.reader.events(sink)
         except TimeoutError:
             return None if until_limit > self._limits.heartbeat_s else ()
 

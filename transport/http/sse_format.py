@@ -5,8 +5,7 @@ that empty line a client never dispatches it.
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from transport.sessions.session import SESSION_ID
 
@@ -14,8 +13,7 @@ HEARTBEAT: Final = b":\n\n"
 """A comment: keeps proxies and idle timers quiet, invisible to clients."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventId:
+class EventId(NamedTuple):
     """Where a client stands in one stream of one session. Opaque to clients."""
 
     session: str
@@ -47,11 +45,12 @@ def event(data: bytes, *, name: str = "message", event_id: EventId | None = None
     Raises:
         ValueError: `name` or `event_id` would break out of its line.
     """
-    head = [f"event: {_one_line(name)}\n"]
+    begin = f"event: {_one_line(name)}\n"
     if event_id is not None:
-        head.append(f"id: {_one_line(str(event_id))}\n")
-    lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-    return "".join(head).encode() + b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
+        begin += f"id: {_one_line(str(event_id))}\n"
+    if b"\n" in data or b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
+    return b"%bdata: %b\n\n" % (begin.encode(), data)
 
 
 def retry(milliseconds: int) -> bytes:

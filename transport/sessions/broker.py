@@ -4,7 +4,7 @@
 tests/transport/sessions/test_broker.py and its neighbours.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -82,11 +82,22 @@ class Listener(Protocol):
         ...
 
 
+EventSink = Callable[[Event], bool]
+"""Begins to write one event at once, in the task that stores it, and never raises or waits. Returns whether it is
+written; False when the client does not read at the moment, and the reader's own task has to end the write."""
+
+
 class StreamReader(Protocol):
     """Reads one stream of a session: its standalone stream, or the stream of a POST."""
 
-    async def events(self) -> Sequence[Event]:
-        """Wait for events that were not returned yet. Empty after `wake`, and when the stream ended."""
+    async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
+        """Wait for events that were not returned yet. Empty after `wake`, and when the stream ended.
+
+        Args:
+            sink: may be given each event that is stored while this waits, as long as no other one has to be returned:
+                such an event counts as returned. Once a sink returns False, it is given no further event, and this
+                returns.
+        """
         ...
 
     def delivered(self, events: Sequence[Event]) -> None:

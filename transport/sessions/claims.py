@@ -1,6 +1,6 @@
 """The rule of claims: which request of a session runs, and when its id is free again. Pure: no clock, no I/O.
 
-A request is claimed before it runs. Each claim is an *attempt* with a random token, and every later step names the
+A request is claimed before it runs. Each claim is an *attempt* with a token of its own, and every later step names the
 attempt, not the request id: clients exist that send `"id": 1` with every request. What becomes of a request depends on
 the attempts that run at that moment:
 
@@ -21,9 +21,8 @@ tests/transport/sessions/test_claims.py compares both over generated histories.
 """
 
 import secrets
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -43,8 +42,7 @@ class ClaimStatus(Enum):
     """Never run; nothing of its POST was recorded."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestClaim:
+class RequestClaim(NamedTuple):
     """A request that is to be claimed."""
 
     request: RequestId
@@ -57,8 +55,7 @@ class RequestClaim:
     """What it costs, unless it joins another one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One claim of one request: needed to finish it."""
 
     session: str
@@ -96,8 +93,7 @@ Slot = tuple[RequestId, bytes]
 """What runs once at most: on a stream for all responses a request id, else a request id with its body."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
+class _Running(NamedTuple):
     slot: Slot
     claim: RequestClaim
     stream: str
@@ -118,7 +114,7 @@ class Claims:
         """Token of the attempt that runs in each."""
         self._attempts: dict[str, _Running] = {}
         self._ended: OrderedDict[tuple[str, RequestId], Response] = OrderedDict()
-        self.pending: Counter[str] = Counter()
+        self.pending: dict[str, int] = {}
         """How many responses are still to come on each stream; no stream is kept on which none is."""
 
     def claim(
@@ -128,12 +124,14 @@ class Claims:
 
         Args:
             claims: the requests; their ids differ.
-            tokens: a random one for each.
-            stream: a random name for the stream of this POST; empty where all responses share the standalone stream.
+            tokens: one for each, which no other attempt has.
+            stream: a new name for the stream of this POST; empty where all responses share the standalone stream.
             session: its id.
             epoch: of the session, before this POST.
         """
         slots = [_slot(claim, stream) for claim in claims]
+        if len(claims) == 1 and slots[0] not in self._slots and not claims[0].opens_epoch:
+            return self._claim_alone(claims[0], tokens[0], slots[0], stream, session=session, epoch=epoch)
         running = [self._running_in(slot) for slot in slots]
         opens = any(claim.opens_epoch and not _repeats(claim, one) for claim, one in zip(claims, running, strict=True))
         if opens:
@@ -148,13 +146,25 @@ class Claims:
         withdrawn = list[int]()
         for claim, token, slot, status in zip(claims, tokens, slots, statuses, strict=True):
             if status is ClaimStatus.NEW:
-                self._slots[slot] = token
-                self._attempts[token] = _Running(slot, claim, stream)
-                self.pending[stream] += 1
-                earlier = self._ended.pop((stream, claim.request), None)
-                withdrawn += [] if earlier is None else [earlier.number]
+                withdrawn += self._record(claim, token, slot, stream)
         made = attempts(session, epoch + opens, claims, tokens, statuses=statuses, stream=joined)
         return Decision(statuses, joined, opens, withdrawn, made)
+
+    def _claim_alone(
+        self, claim: RequestClaim, token: str, slot: Slot, stream: str, *, session: str, epoch: int
+    ) -> Decision:
+        """Decide as the first row of the table says, about the one request of a POST: most are like this."""
+        withdrawn = self._record(claim, token, slot, stream)
+        attempt = Attempt(session, epoch, claim.request, token, stream, claim.writes)
+        return Decision([ClaimStatus.NEW], stream, False, withdrawn, [attempt])
+
+    def _record(self, claim: RequestClaim, token: str, slot: Slot, stream: str) -> list[int]:
+        """Record a new attempt; return the number of the response that is withdrawn by it, if there is one."""
+        self._slots[slot] = token
+        self._attempts[token] = _Running(slot, claim, stream)
+        self.pending[stream] = self.pending.get(stream, 0) + 1
+        earlier = self._ended.pop((stream, claim.request), None)
+        return [] if earlier is None else [earlier.number]
 
     def _running_in(self, slot: Slot) -> _Running | None:
         token = self._slots.get(slot)
@@ -170,13 +180,13 @@ class Claims:
         attempt = self._attempts.pop(token, None)
         if attempt is None:
             return False
-        del self._slots[attempt.slot]
-        self.pending[attempt.stream] -= 1
-        if not self.pending[attempt.stream]:
-            del self.pending[attempt.stream]
+        slot, claim, stream = attempt
+        del self._slots[slot]
+        self.pending[stream] -= 1
+        if not self.pending[stream]:
+            del self.pending[stream]
         if number is not None:
-            request = attempt.claim.request
-            self._ended[attempt.stream, request] = Response(number, request, attempt.claim.writes)
+            self._ended[stream, claim.request] = Response(number, claim.request, claim.writes)
         if len(self._ended) > self._max_ended:
             self._ended.popitem(last=False)
         return True

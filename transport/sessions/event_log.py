@@ -6,16 +6,18 @@ notifications, then requests to the client, then responses. An evicted response 
 reader gets `result_lost` instead of waiting.
 """
 
-from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from mcp_types import RequestId
 
 from transport.jsonrpc import result_lost
 
-_LOST_BYTES = 100  # what an evicted response still takes: its number, request id and place in the log
+_LOST_BYTES: Final = 100  # what an evicted response still takes: its number, request id and place in the log
+_DELIVERED: Final = 0
+_LOST: Final = 4
 
 
 class Kind(IntEnum):
@@ -64,12 +66,16 @@ class EventLog:
         max_lost: of how many evicted responses the request id is kept.
     """
 
+    __slots__ = ("_events", "_max_bytes", "_max_events", "_max_lost", "_ranks", "bytes", "last")
+
     def __init__(self, *, max_events: int, max_bytes: int, max_lost: int) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_lost = max_lost
-        self._events: deque[Event] = deque()
-        self._lost = 0
+        self._events: dict[int, Event] = {}
+        """By number, in its order."""
+        self._ranks: tuple[dict[int, Event], ...] = ({}, {}, {}, {}, {})
+        """The same events in the order in which they are evicted: see `_rank`."""
         self.last = 0
         """Number of the newest event; 0 before the first."""
         self.bytes = 0
@@ -84,18 +90,19 @@ class EventLog:
         request: RequestId | None = None,
         writes: bool = False,
         stream: str = "",
-    ) -> int:
-        """Store `message` and return its number; events that no longer fit are evicted."""
+    ) -> Event:
+        """Store `message` as an event and return it; events that no longer fit are evicted."""
         self.last += 1
-        self._events.append(Event(self.last, kind, now, message, request, writes, stream=stream))
+        event = Event(self.last, kind, now, message, request, writes, None, stream)
+        self._events[self.last] = self._ranks[kind][self.last] = event
         self.bytes += len(message)
         self.shrink(self._max_bytes)
-        return self.last
+        return event
 
     def newer_than(self, number: int, stream: str = "") -> list[Event]:
         """Return the events of a stream after `number`, oldest first."""
         newer: list[Event] = []
-        for event in reversed(self._events):
+        for event in reversed(self._events.values()):
             if event.number <= number:
                 break
             if event.stream == stream:
@@ -106,7 +113,10 @@ class EventLog:
     def delivered(self, events: Iterable[Event], now: float) -> None:
         """Record that `events` were written to the client."""
         for event in events:
+            is_kept = self._ranks[_rank(event)].pop(event.number, None) is not None
             event.written_at = now
+            if is_kept:
+                self._ranks[_DELIVERED][event.number] = event
 
     def pending(self, written_since: float, stream: str = "") -> list[Event]:
         """Return the events of a stream that its client may not have, if it does not name the last one; oldest first.
@@ -116,7 +126,7 @@ class EventLog:
         """
         return [
             event
-            for event in self._events
+            for event in self._events.values()
             if event.stream == stream
             and (event.written_at is None or (event.kind is Kind.RESPONSE and event.written_at >= written_since))
         ]
@@ -133,61 +143,69 @@ class EventLog:
             now: the time.
             stream: name of the stream.
         """
-        kept = set[int]()
-        for event in self._events:
-            kept.add(event.number)
+        for event in self._events.values():
             if event.stream == stream:
                 event.written_at = None if event.number > number else event.written_at or now
-        for response, request, writes in responses:
-            if response > number and response not in kept:
-                self._events.append(Event(response, Kind.RESPONSE, now, None, request, writes, stream=stream))
-                self.bytes += _LOST_BYTES
-                self._lost += 1
-        self._events = deque(sorted(self._events, key=lambda event: event.number))
+        lost = [
+            Event(response, Kind.RESPONSE, now, None, request, writes, stream=stream)
+            for response, request, writes in responses
+            if response > number and response not in self._events
+        ]
+        events = sorted([*self._events.values(), *lost], key=lambda event: event.number)
+        self.bytes = 0
+        for kept in (self._events, *self._ranks):
+            kept.clear()
+        for event in events:
+            self._events[event.number] = self._ranks[_rank(event)][event.number] = event
+            self.bytes += event.cost
 
     def remove(self, numbers: Collection[int]) -> None:
         """Remove events, as if they had never been stored."""
-        for event in [event for event in self._events if event.number in numbers]:
-            self._remove(event)
+        for number in numbers:
+            if number in self._events:
+                self._remove(self._events[number])
 
     def expire(self, before: float) -> None:
         """Remove events stored before that time; of an undelivered response only the message is removed."""
-        for event in list(self._events):
+        for event in list(self._events.values()):
             if event.stored_at >= before:
                 break
             self._evict(event)
 
     def shrink(self, max_bytes: int) -> None:
         """Evict events, the least needed first, until the log is within its bounds and `max_bytes`."""
-        while self._is_over(max_bytes) and self._events[0].written_at is not None:
-            self._remove(self._events[0])  # in a log of one stream this is enough, and it is quick
-        if not self._is_over(max_bytes):
-            return
-        for event in sorted(self._events, key=_eviction_order):  # stable: oldest first among equals
-            self._evict(event)
-            if not self._is_over(max_bytes):
-                break
-        while self._lost > self._max_lost:
-            self._remove(next(event for event in self._events if event.message is None))
+        while self._is_over(max_bytes):
+            self._evict(self._least_needed())
+        lost = self._ranks[_LOST]
+        while len(lost) > self._max_lost:
+            self._remove(next(iter(lost.values())))
 
     def _is_over(self, max_bytes: int) -> bool:
-        whole = len(self._events) - self._lost
+        whole = len(self._events) - len(self._ranks[_LOST])
         return whole > 0 and (whole > self._max_events or self.bytes > max_bytes)
 
+    def _least_needed(self) -> Event:
+        return next(iter(next(filter(None, self._ranks)).values()))
+
     def _remove(self, event: Event) -> None:
-        self._events.remove(event)  # compares by identity, and finds the oldest first
+        del self._events[event.number], self._ranks[_rank(event)][event.number]
         self.bytes -= event.cost
-        self._lost -= event.message is None
 
     def _evict(self, event: Event) -> None:
         if event.kind is not Kind.RESPONSE or event.written_at is not None:
             self._remove(event)
         elif event.message is not None:
+            del self._ranks[event.kind][event.number]
             self.bytes -= event.cost - _LOST_BYTES
             event.message = None
-            self._lost += 1
+            self._ranks[_LOST][event.number] = event
 
 
-def _eviction_order(event: Event) -> int:
-    """Return the order of eviction: delivered events first, then by kind."""
-    return 0 if event.written_at is not None else event.kind
+def _rank(event: Event) -> int:
+    """Return how soon an event is evicted: delivered ones first, then by kind; of an evicted response little is left.
+
+    Within a rank the one that entered it first.
+    """
+    if event.written_at is not None:
+        return _DELIVERED
+    return event.kind if event.message is not None else _LOST

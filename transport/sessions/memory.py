@@ -1,13 +1,12 @@
 """The broker of a single instance: sessions, claims and event logs live and end with the process."""
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
+from itertools import count, islice
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 from mcp_types import RequestId
 
@@ -23,114 +22,14 @@ from transport.sessions.broker import (
     SessionGoneError,
     StreamReader,
 )
-from transport.sessions.claims import Attempt, Claims, ClaimStatus, RequestClaim
-from transport.sessions.event_log import Event, EventLog, Kind
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
+from transport.sessions.event_log import Event, Kind
+from transport.sessions.memory_session import MemorySession, MemoryStream
 from transport.sessions.session import Limits, SessionRecord, SessionView, has_room
 
 log = get_logger(__name__)
 
 _SWEEPS_PER_IDLE_TIME: Final = 60
-
-
-class MemorySession:
-    """What is kept of one session."""
-
-    __slots__ = ("called_at", "claims", "detached_at", "is_used", "log", "opened_at", "record", "seen_at", "streams")
-
-    def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
-        self.record = record
-        self.log = EventLog(
-            max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids
-        )
-        self.claims = Claims(limits.max_request_ids)
-        self.streams: dict[str, MemoryStream] = {}
-        self.opened_at = self.seen_at = self.detached_at = now
-        self.called_at: float | None = None
-        self.is_used = False
-        """Whether its client asked for anything in it after `initialize`."""
-
-    def wake(self) -> None:
-        """Make the readers of all streams check for news."""
-        for stream in self.streams.values():
-            stream.wake()
-
-    def withdraw(self, numbers: Collection[int]) -> None:
-        """Remove responses that may not reach the client any more, written or not."""
-        self.log.remove(numbers)
-        for stream in self.streams.values():
-            stream.withdraw(numbers)
-
-    @property
-    def left_at(self) -> float | None:
-        """When the client was last heard of; None while it reads a stream."""
-        return None if self.streams else max(self.detached_at, self.seen_at)
-
-    def may_make_room(self, left_before: float) -> bool:
-        """Whether it may end at a cap: its client left before then, or has its id and never sent it back."""
-        if self.left_at is None:
-            return False
-        was_ignored = self.record.version is not None and not (self.is_used or self.record.initialized)
-        return was_ignored or self.left_at < left_before
-
-
-class MemoryStream:
-    """Reads a stream; see `broker.StreamReader`."""
-
-    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
-
-    def __init__(
-        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
-    ) -> None:
-        self._session = session
-        self._name = name
-        self._cursor = cursor
-        self._pending = pending
-        self._clock = clock
-        self._wake = asyncio.Event()
-        self.ended = False
-
-    @property
-    def has_news(self) -> bool:
-        """Whether events are waiting to be returned."""
-        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
-
-    async def is_settled(self) -> bool:
-        """Whether nothing waits, and nothing runs whose response belongs here."""
-        return not self.has_news and self._name not in self._session.claims.pending
-
-    async def events(self) -> Sequence[Event]:
-        """Wait for events; none after `wake`."""
-        if not self.has_news:
-            await self._wake.wait()
-        self._wake.clear()
-        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
-        self._pending = ()
-        self._cursor = self._session.log.last
-        return batch
-
-    def withdraw(self, numbers: Collection[int]) -> None:
-        """Do not return these events."""
-        self._pending = [event for event in self._pending if event.number not in numbers]
-
-    def delivered(self, events: Sequence[Event]) -> None:
-        """Record that events were written."""
-        self._session.log.delivered(events, self._clock())
-
-    def wake(self) -> None:
-        """Make `events` return."""
-        self._wake.set()
-
-    def end(self) -> None:
-        """End: another reader took the stream over, or nothing more will come."""
-        self.ended = True
-        self._wake.set()
-
-    async def close(self) -> None:
-        """Stop reading."""
-        if self._session.streams.get(self._name) is self:
-            del self._session.streams[self._name]
-            self._session.detached_at = self._clock()
-        self.end()
 
 
 class InMemoryBroker:
@@ -150,6 +49,8 @@ class InMemoryBroker:
         self._sessions: dict[str, MemorySession] = {}
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
+        self._names = count(1)
+        """Of attempts and streams: each is known here alone."""
         self._listener: Listener | None = None
         self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
@@ -277,7 +178,7 @@ class InMemoryBroker:
         known.seen_at = self._clock()
         if not all(claim.opens_epoch for claim in claims):
             known.is_used, known.called_at = True, known.seen_at
-        tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
+        tokens, name = [self._new_name() for _ in claims], self._new_name() if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
@@ -293,6 +194,9 @@ class InMemoryBroker:
         }
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
+    def _new_name(self) -> str:
+        return f"{next(self._names):x}"
+
     def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
         if numbers:
             before = known.log.bytes
@@ -307,14 +211,17 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        number = None if known is None or response is None else known.log.last + 1
-        if known is None or not known.claims.end(attempt.token, number):
+        if known is None:
+            return False
+        number = None if response is None else known.log.last + 1
+        if not known.claims.end(attempt.token, number):
             return False
         if response is None:
-            self._wake(known, attempt.stream)
+            reader = known.streams.get(attempt.stream)
+            if reader is not None:
+                reader.wake()  # the end of a stream that has a name may have waited for this attempt alone
         else:
-            about = {"request": attempt.request, "writes": attempt.writes}
-            self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
+            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt.request, writes=attempt.writes)
         return True
 
     # ---- streams
@@ -323,21 +230,26 @@ class InMemoryBroker:
         """Send a notification or a request to the client."""
         known = self._sessions.get(session)
         if known is not None:
-            self._store(known, kind, message, stream=stream)
+            self._store(known, kind, message, stream)
 
-    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
+    def _store(
+        self,
+        known: MemorySession,
+        kind: Kind,
+        message: bytes,
+        stream: str,
+        request: RequestId | None = None,
+        *,
+        writes: bool = False,
+    ) -> None:
         before = known.log.bytes
-        number = known.log.append(kind, message, self._clock(), stream=stream, **about)
+        event = known.log.append(kind, message, self._clock(), stream=stream, request=request, writes=writes)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()
-        self._wake(known, stream)
-        return number
-
-    def _wake(self, known: MemorySession, stream: str) -> None:
         reader = known.streams.get(stream)
         if reader is not None:
-            reader.wake()
+            reader.offer(event)
 
     def _shrink_all(self) -> None:
         """Bring every log down to its fair share; what was delivered is given up first."""

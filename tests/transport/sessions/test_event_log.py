@@ -21,7 +21,7 @@ def kind_of(text: bytes) -> Any:
 
 def test_events_are_numbered_from_one_and_read_in_order() -> None:
     log = a_log()
-    assert [log.append(Kind.NOTIFICATION, text, 0) for text in (b"a", b"b", b"c")] == [1, 2, 3]
+    assert [log.append(Kind.NOTIFICATION, text, 0).number for text in (b"a", b"b", b"c")] == [1, 2, 3]
     assert texts(log) == [b"a", b"b", b"c"]
     assert texts(log, after=2) == [b"c"]
     assert texts(log, after=3) == []

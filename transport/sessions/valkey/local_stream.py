@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from mcp_types import RequestId
 
-from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.broker import BrokerUnavailableError, EventSink
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord
 
@@ -93,7 +93,10 @@ class LocalStream:
 
     # ---- what the stream of a wire uses
 
-    async def events(self) -> Sequence[Event]:
+    async def events(
+        self,
+        sink: EventSink | None = None,  # noqa: ARG002 - every event is returned
+    ) -> Sequence[Event]:
         """Wait for events that were not returned yet."""
         while True:
             if self._is_behind and not self._queue:
