@@ -1,30 +1,29 @@
 """Structured logs on stderr, and the seam for counters.
 
-Each log entry is one line of JSON (or readable text on a terminal) with a constant `event` and varying fields: ids and
-numbers, never bodies, keys or tokens. Counters go to the `Counter` of the entry point; nothing is counted twice.
+Each log entry is one line of JSON (or readable text on a terminal) with a constant `message` and varying fields: ids
+and numbers, never bodies, keys or tokens. Lines are written at once, so none is lost when the process ends; who reads
+stderr too slowly slows the server. Counters go to the `Counter` of the entry point; nothing is counted twice.
 """
 
 import logging
 import re
 import sys
+import traceback
 from collections import Counter as Tally
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from types import MappingProxyType
-from typing import Any, Final, Protocol, Self, TextIO
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, Protocol, Self, TextIO
 
-import structlog
+from shared import log_lines
 
-_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/([0-9]{0,20}).*)?", re.IGNORECASE)
 _NO_TRACE: Final = "0" * 32
 OTHER: Final = "other"
 """The label value of every name that is not told apart."""
 MAX_TENANTS: Final = 100
 """Tenants that counters tell apart."""
-LONGEST_TEXT: Final = 10_000
-"""Characters of one value in a log line. Libraries log untrusted input at its full length."""
-_SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
 
 
 class Counter(Protocol):
@@ -75,22 +74,23 @@ class TallyCounter:
         )
 
 
-_context: ContextVar[Mapping[str, object]] = ContextVar("log_context", default=MappingProxyType({}))
+_context: ContextVar["LogContext | None"] = ContextVar("log_context", default=None)
 
 
 class LogContext:
     """Fields of every log line that is written while inside, also by tasks that are started there.
 
-    One variable with one mapping, which is read when a line is written: most requests write none.
+    They are put together when a line is written: most requests write one.
     """
 
-    __slots__ = ("_fields", "_token")
+    __slots__ = ("_fields", "_outer", "_token")
 
     def __init__(self, **fields: object) -> None:
         self._fields = fields
 
     def __enter__(self) -> Self:
-        self._token = _context.set({**_context.get(), **self._fields})
+        self._outer = _context.get()
+        self._token = _context.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,34 +98,115 @@ class LogContext:
 
     def add(self, **fields: object) -> None:
         """Add fields to the lines that follow."""
-        _context.set({**_context.get(), **fields})
+        self._fields.update(fields)
+
+    def fields(self) -> dict[str, object]:
+        """Return the fields of this context and of those around it."""
+        return self._fields if self._outer is None else {**self._outer.fields(), **self._fields}
 
 
-def _add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for name, value in _context.get().items():
-        event.setdefault(name, value)
-    return event
+def add_fields(**fields: object) -> bool:
+    """Add fields to the lines that follow in the current `LogContext`; False when there is none, as over STDIO."""
+    context = _context.get()
+    if context is None:
+        return False
+    context.add(**fields)
+    return True
 
 
-def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the level as the `severity` of Google Cloud Logging."""
-    event["severity"] = _SEVERITY.get(method, method.upper())
-    return event
+class LogOutput:
+    """Where the lines of this process go: until `configure_logging`, warnings to stderr for a person."""
+
+    def __init__(self) -> None:
+        self.level = logging.WARNING
+        self._stream: TextIO | None = None
+        self._render: Callable[[Mapping[str, object]], str] = log_lines.as_text
+
+    def configure(self, level: int, stream: TextIO) -> None:
+        """Write lines from `level` up to `stream`: text on a terminal, JSON elsewhere."""
+        self.level, self._stream = level, stream
+        self._render = log_lines.as_text if stream.isatty() else log_lines.as_json
+
+    def write(self, line: Mapping[str, object]) -> None:
+        """Write one line. What cannot be written is given up: nothing fails because nobody reads its log."""
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(f"{self._render(line)}\n")
+            stream.flush()
+        except (OSError, ValueError):  # closed, or a disk is full
+            pass
 
 
-def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cut the middle out of values that are too long; the end of an exception says what it is."""
-    half = LONGEST_TEXT // 2
-    for name, value in event.items():
-        if isinstance(value, str) and len(value) > LONGEST_TEXT:
-            event[name] = f"{value[:half]} … {value[-half:]}"
-    return event
+_output = LogOutput()
 
 
-def _shows_no_contents(record: logging.LogRecord) -> bool:
-    """Whether `record` may be logged at any level: libraries log headers, bodies and SQL values at DEBUG."""
-    is_ours = isinstance(record.msg, dict)
-    return is_ours or record.levelno > logging.DEBUG
+def _write(severity: str, logger: str, message: str, fields: dict[str, object], error: object = None) -> None:
+    """Write a line with the fields of its context; `error` is an exception, or True for the one that is handled."""
+    context = _context.get()
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "severity": severity,
+        "logger": logger,
+        "message": message,
+        **({} if context is None else context.fields()),
+        **fields,
+    }
+    if error is True:
+        error = sys.exception()
+    if isinstance(error, BaseException):
+        line["exception"] = "".join(traceback.format_exception(error)).rstrip()
+    _output.write(line)
+
+
+class Logger:
+    """Writes the lines of one module. Each has a constant message, and ids, numbers and fixed words as fields."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, message: str, /, **fields: object) -> None:
+        """Write what helps to understand the code."""
+        if _output.level <= logging.DEBUG:
+            _write("DEBUG", self._name, message, fields)
+
+    def info(self, message: str, /, **fields: object) -> None:
+        """Write what happens when all is well."""
+        if _output.level <= logging.INFO:
+            _write("INFO", self._name, message, fields)
+
+    def warning(self, message: str, /, *, exc_info: object = None, **fields: object) -> None:
+        """Write what an operator should look at; with `exc_info`, the stack trace of that or the current exception."""
+        if _output.level <= logging.WARNING:
+            _write("WARNING", self._name, message, fields, exc_info)
+
+    def error(self, message: str, /, *, exc_info: object = None, **fields: object) -> None:
+        """Write what failed; `exc_info` as for `warning`."""
+        if _output.level <= logging.ERROR:
+            _write("ERROR", self._name, message, fields, exc_info)
+
+    def exception(self, message: str, /, **fields: object) -> None:
+        """Write what failed, with the stack trace of the exception that is handled."""
+        self.error(message, exc_info=True, **fields)
+
+
+def get_logger(name: str) -> Logger:
+    """Return the logger of module `name`."""
+    return Logger(name)
+
+
+class _LibraryHandler(logging.Handler):
+    """Writes what libraries log as lines like ours, from INFO up: at DEBUG they log headers, bodies and SQL values."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno <= logging.DEBUG:
+            return
+        try:
+            error = record.exc_info[1] if record.exc_info else None
+            _write(record.levelname, record.name, record.getMessage(), {}, error)
+        except Exception:  # noqa: BLE001 - a library's mistake in a log call must not reach its caller
+            self.handleError(record)
 
 
 def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> None:
@@ -134,56 +215,44 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
     Call it before an `MCPServer()` is created, which calls `logging.basicConfig`; that then has no effect. Logs are
     readable text on a terminal, JSON elsewhere.
     """
-    out = stream if stream is not None else sys.stderr
-    readable = out.isatty()
-    shared: list[structlog.typing.Processor] = [
-        _add_context,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    ]
-    last: list[structlog.typing.Processor]
-    if readable:
-        shared.append(structlog.stdlib.add_log_level)
-        last = [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
-    else:
-        shared.append(_add_severity)
-        last = [structlog.processors.format_exc_info, _shorten, structlog.processors.JSONRenderer()]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(out)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
-        )
-    )
-    handler.addFilter(_shows_no_contents)
+    number = logging.getLevelNamesMapping()[level]
+    _output.configure(number, stream if stream is not None else sys.stderr)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.handlers[:] = [_LibraryHandler()]
+    root.setLevel(number)
     for name in ("alembic", "httpx2"):  # alembic logs its routine, httpx2 whole URLs
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+        logging.getLogger(name).setLevel(max(logging.WARNING, number))
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """Return the logger of module `name`."""
-    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
-    return logger
+class TraceContext(NamedTuple):
+    """The place of a request in a trace."""
+
+    trace: str
+    """32 hexadecimal digits."""
+    span: str
+    """16 hexadecimal digits; either may be empty."""
 
 
-def trace_of(headers: Mapping[str, str]) -> str:
-    """Return the trace id of an HTTP request, 32 hexadecimal digits; empty if it has no valid one.
+_UNTRACED: Final = TraceContext("", "")
+
+
+def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = None) -> TraceContext:
+    """Return the trace that a request belongs to, as its headers or else its `_meta` say; an empty one if neither does.
 
     Args:
-        headers: the request's headers by lower-case name.
+        headers: of the HTTP request, by lower-case name.
+        params: of the MCP request.
 
-    Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`).
+    Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`); SEP-414.
     """
-    for name, form in (("traceparent", _TRACEPARENT), ("x-cloud-trace-context", _CLOUD_TRACE)):
-        found = form.fullmatch(headers.get(name, "").strip())
+    meta = (params or {}).get("_meta")
+    for form, given in (
+        (_TRACEPARENT, headers.get("traceparent")),
+        (_CLOUD_TRACE, headers.get("x-cloud-trace-context")),
+        (_TRACEPARENT, meta.get("traceparent") if isinstance(meta, Mapping) else None),
+    ):
+        found = form.fullmatch(given.strip()) if isinstance(given, str) else None
         if found is not None and found[1] != _NO_TRACE:
-            return found[1].lower()
-    return ""
+            span = found[2] or ""
+            return TraceContext(found[1].lower(), f"{int(span):016x}"[-16:] if form is _CLOUD_TRACE and span else span)
+    return _UNTRACED

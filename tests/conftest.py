@@ -5,11 +5,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import structlog
 
-# By default structlog prints the local variables of every frame in a traceback, which takes seconds.
-_PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
+from shared import telemetry
 
 # The same examples in every run, so that a failure can be reproduced. No deadline: machines differ.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -45,6 +42,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """Restore the logging configuration after a test that changes it."""
-    before = structlog.get_config()
+    output = telemetry._output
+    before = vars(output).copy()
     yield
-    structlog.configure(**before)
+    vars(output).update(before)

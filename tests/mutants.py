@@ -44,7 +44,7 @@ else:
 PRELOADED: Final = [
     *(plugin.module for plugin in entry_points(group="pytest11")),
     *("alembic", "asyncpg", "fastapi", "httpcore2", "httpx2", "mcp.server", "pydantic_settings", "redis.asyncio"),
-    *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "structlog", "uvicorn"),
+    *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "uvicorn"),
 ]
 """Third-party modules that take every test run seconds to import; where processes fork, once is enough."""
 NOT_SOURCE: Final = (".git", ".venv", "data", "node_modules", "__pycache__", ".*_cache", ".hypothesis", ".coverage*")

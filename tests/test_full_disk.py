@@ -48,4 +48,4 @@ async def test_the_door_is_not_ready_and_its_tools_say_why(full_api: str, tmp_pa
         assert "The disk of the ticket database is full. Nothing was changed; the operator must make room" in text
         assert "not known" not in text
         assert (error["kind"], error["effect"]) == ("disk_full", "nothing_changed")
-    assert '"kind": "disk_full"' in process.said
+    assert '"kind":"disk_full"' in process.said

@@ -351,7 +351,7 @@ def test_uvicorn_can_start_it_too_and_the_missing_drain_is_logged(tmp_path: Path
         readiness = httpx2.get(f"{address}/ready")
 
     assert readiness.json() == {"status": "ready"}
-    assert '"event": "no_drain"' in process.said
+    assert '"message":"no_drain"' in process.said
 
 
 REFUSALS: Final[dict[str, tuple[dict[str, str], str]]] = {

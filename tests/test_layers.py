@@ -35,6 +35,7 @@ LAYER_1: Final = (
         "shared.json_lines",
         "shared.json_rpc",
         "shared.localization",
+        "shared.log_lines",
         "shared.lru",
         "shared.params_problem",
         "shared.periodic",
@@ -82,7 +83,8 @@ MAY_IMPORT: Final = MappingProxyType({
     "auth.authorization_server": ("auth", "web.language", "web.sign_in", *STORAGE, *LAYER_1),  # has pages for people
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.combining_marks", "shared.command_lines"),
-        *("shared.failed_attempts", "shared.http.address", "shared.lru", "shared.periodic", "shared.time_zones"),
+        *("shared.failed_attempts", "shared.http.address", "shared.lru", "shared.periodic", "shared.telemetry"),
+        "shared.time_zones",
         "shared.tickets.dates.written_days",  # days in a file are read as those in a call
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
@@ -101,6 +103,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
+    "shared.telemetry": ("shared.log_lines",),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (

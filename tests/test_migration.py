@@ -35,7 +35,7 @@ GUIDE: Final = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 
 def lines(said: str, event: str) -> list[dict[str, Any]]:
     """Return what a process logged as `event`."""
-    return [json.loads(line) for line in said.splitlines() if f'"event": "{event}"' in line]
+    return [json.loads(line) for line in said.splitlines() if f'"message":"{event}"' in line]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
-from structlog.testing import capture_logs
 
 import operations
 from operations import Operations
@@ -18,6 +17,7 @@ from shared.audit import LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
+from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
 from tests.kills import kills
 from tests.processes import KEY, OPERATOR_KEY, http_door
@@ -131,7 +131,7 @@ async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Ins
     assert 1 <= int(responses[-1].headers["retry-after"]) <= 6
     assert inside.counter.total("http_refusals", status="401", kind="unauthenticated", tenant="unknown") == AT_ONCE
     assert inside.counter.total("http_refusals", status="429", kind="unauthenticated", tenant="unknown") == 42
-    audited = [line for line in logged if line["event"] == "audit"]
+    audited = [line for line in logged if line["message"] == "audit"]
     assert [line["detail"] for line in audited] == [
         "wrong operator key from 127.0.0.1",
         "too many wrong operator keys from 127.0.0.1",
@@ -344,7 +344,7 @@ def test_the_door_audits_wrong_operator_keys(tmp_path: Path) -> None:
 
     lines = [json.loads(line) for line in process.said.splitlines() if line.startswith("{")]
     assert statuses == [401] * AT_ONCE + [429]
-    assert [line["detail"] for line in lines if line["event"] == "audit"] == [
+    assert [line["detail"] for line in lines if line["message"] == "audit"] == [
         "wrong operator key from 127.0.0.1",
         "too many wrong operator keys from 127.0.0.1",
         "wrong operator key from 127.0.0.1, 9 times",

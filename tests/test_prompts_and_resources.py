@@ -9,11 +9,11 @@ from typing import Any, Final
 import pytest
 from pydantic import SecretStr
 from starlette.requests import HTTPConnection
-from structlog.testing import capture_logs
 
 from cloud_mcp_server import CloudMCPServer
 from shared.config import CloudSettings, SettingsWithoutKeys
 from shared.identity import AuthProvider, Principal, Scope
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.processes import KEY, sqlite
 from tests.transport.http_client import MODERN
@@ -124,9 +124,9 @@ async def test_without_the_scope_to_read_nothing_is_listed_and_nothing_is_read(w
     for error in refusals:
         assert error["data"]["kind"] == "insufficient_scope"
         assert "needs the scope tickets:read" in error["message"]
-    audited = [line for line in logs if line["event"] == "audit"]
+    audited = [line for line in logs if line["message"] == "audit"]
     assert {(one["outcome"], one["actor"], one["detail"]) for one in audited} == {
         ("insufficient_scope", "intake", "tickets:read")
     }
     assert {one["object"] for one in audited} == {method for method, _ in REFUSED}
-    assert not any(line.get("event") == "read_finished" and line["outcome"] == "ok" for line in logs)
+    assert not any(line.get("message") == "read_finished" and line["outcome"] == "ok" for line in logs)

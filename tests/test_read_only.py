@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from structlog.testing import capture_logs
 
 from cloud_mcp_server import CloudMCPServer
 from shared.config import CHECKOUT, CloudSettings, StdioSettings
 from shared.mcp_tools.catalog import TOOLS
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.processes import KEY, sqlite
 from tests.stdio_door import stdio_door
@@ -83,7 +83,7 @@ async def test_a_refused_write_is_audited(tmp_path: Path) -> None:
         ):
             await ask("tools/call", {"name": "update_ticket", "arguments": WRITES["update_ticket"]})
 
-    (audited,) = [line for line in logs if line["event"] == "audit"]
+    (audited,) = [line for line in logs if line["message"] == "audit"]
     assert (audited["tool"], audited["object"], audited["outcome"]) == ("update_ticket", "TCK-0001", "server_read_only")
 
 

@@ -43,7 +43,7 @@ async def test_stdout_has_only_messages_and_stderr_has_the_log(tmp_path: Path) -
     assert mistake["isError"] is True
     assert unknown["error"]["code"] == -32602
     assert (code, rest) == (0, [])
-    events = [json.loads(line)["event"] for line in door.log().splitlines()]
+    events = [json.loads(line)["message"] for line in door.log().splitlines()]
     assert {"stdio_started", "tool_call_finished", "stdio_ended"} <= set(events)
 
 
@@ -126,7 +126,7 @@ async def test_a_client_that_comes_and_goes_is_no_error(tmp_path: Path) -> None:
         code, _, rest = await door.end_of_input()
 
     assert (code, rest) == (0, [])
-    assert [json.loads(line)["event"] for line in door.log().splitlines()] == ["stdio_started", "stdio_ended"]
+    assert [json.loads(line)["message"] for line in door.log().splitlines()] == ["stdio_started", "stdio_ended"]
 
 
 def test_a_client_that_reads_no_more_is_one_line_in_the_log(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_client_that_reads_no_more_is_one_line_in_the_log(tmp_path: Path) -> N
         )  # fmt: skip
 
     assert done.returncode == 0
-    events = [json.loads(line)["event"] for line in done.stderr.splitlines()]
+    events = [json.loads(line)["message"] for line in done.stderr.splitlines()]
     assert [event for event in events if event != "stdio_started"] == ["stdio_broken", "stdio_ended"]
 
 

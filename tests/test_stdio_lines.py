@@ -15,9 +15,9 @@ import pytest
 from mcp.server.lowlevel import Server
 from mcp.shared.message import SessionMessage
 from mcp_types import CallToolResult, JSONRPCRequest, JSONRPCResponse
-from structlog.testing import capture_logs
 
 from shared import stdio_wire
+from tests.captured_logs import capture_logs
 from tests.javascript import node
 from tests.kills import kills
 from tests.processes import ROOT, STDIO_DOOR, environment, sqlite
@@ -70,7 +70,7 @@ async def test_every_line_is_answered_and_the_session_goes_on(tmp_path: Path) ->
 
     assert (code, rest) == (0, [])
     lines = [json.loads(line) for line in door.log().splitlines()]
-    assert len([line for line in lines if line["event"] == "stdio_message_refused"]) >= refused
+    assert len([line for line in lines if line["message"] == "stdio_message_refused"]) >= refused
     assert "Traceback" not in door.log()
     assert len(door.log()) < 100_000
 
@@ -243,7 +243,7 @@ async def test_whatever_is_sent_a_client_that_reads_no_more_ends_it(sent: bytes)
         wire.send(sent)
         await wire.ended()
 
-    assert [line["event"] for line in logs if line["event"] == "stdio_broken"] == ["stdio_broken"]
+    assert [line["message"] for line in logs if line["message"] == "stdio_broken"] == ["stdio_broken"]
 
 
 # --------------------------------------------------------------------- by hand

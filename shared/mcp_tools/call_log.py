@@ -1,6 +1,7 @@
-"""Records each tool call: a log line, a count and, for writes and refusals, an audit event.
+"""Records each tool call: in the log, in a counter and, for writes and refusals, as an audit event.
 
-Reads by other requests (resources, prompts, completion) leave a log line and, if refused, an audit event.
+Reads by other requests (resources, prompts, completion) are logged and, if refused, audited. A transport that writes a
+line for each request gets fields for it; over STDIO there is none, so the line is written here.
 
 Records hold ids and fixed words only. Of the call's contents, only the ids of the ticket and the acting user appear.
 """
@@ -16,7 +17,7 @@ from mcp.server import ServerRequestContext
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger, trace_of
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, get_logger, trace_of
 from shared.tickets.acting_user import ToolCall
 
 log = get_logger(__name__)
@@ -39,7 +40,7 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
         principal_of(ctx.request),
         ticket_id=_ticket_id(arguments),
         request_id=str(ctx.request_id)[:_LONGEST_REQUEST_ID],
-        trace=trace_of(getattr(ctx.request, "headers", {})),
+        trace=trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace,
     )
 
 
@@ -75,11 +76,10 @@ class CallLog:
             started: start time on the monotonic clock, in seconds.
             lacks: the scope the caller lacked, if the call was refused for it.
         """
-        who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
-        duration_ms = round((time.monotonic() - started) * 1e3, 1)
-        log.info("tool_call_finished", tool=spec.name, outcome=outcome, duration_ms=duration_ms, **who)
+        if not add_fields(tool=spec.name, outcome=outcome):
+            log.info("tool_call_finished", tool=spec.name, outcome=outcome, **_when_and_who(call, started))
         if self._counter is not None:
-            tenant = self._tenants.label(who.get("tenant", DEFAULT_TENANT.id))
+            tenant = self._tenants.label((DEFAULT_TENANT if call.principal is None else call.principal.tenant).id)
             self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
         if lacks is not None or not spec.read_only:
             await keep(self._trail, _event("tool_call", spec.name, call, outcome, lacks))
@@ -88,9 +88,9 @@ class CallLog:
         self, kind: ReadKind, name: str, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
     ) -> None:
         """Record a finished read, as `record` does a call; `name` is that of the prompt, or a URI template."""
-        who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
-        duration_ms = round((time.monotonic() - started) * 1e3, 1)
-        log.info("read_finished", action=kind.value, name=name, outcome=outcome, duration_ms=duration_ms, **who)
+        if not add_fields(action=kind.value, name=name, outcome=outcome):
+            who = _when_and_who(call, started)
+            log.info("read_finished", action=kind.value, name=name, outcome=outcome, **who)
         if lacks is not None:
             await keep(self._trail, _event(kind.value, name, call, outcome, lacks))
 
@@ -128,6 +128,12 @@ class CallSteps:
     async def progress(self, done: int, total: int, message: str) -> None:
         """See `Steps`."""
         await self._report(done, total, message)
+
+
+def _when_and_who(call: ToolCall, started: float) -> dict[str, object]:
+    duration_ms = round((time.monotonic() - started) * 1e3, 1)
+    who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
+    return {"duration_ms": duration_ms, **who}
 
 
 def _event(action: str, name: str, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:

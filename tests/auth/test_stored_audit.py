@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-import structlog
 
 from auth.store import IdentityStore
 from auth.store.records import AuditRecord
@@ -13,6 +12,7 @@ from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredAuditTrail
 from shared.audit import PATIENCE_S, AuditEvent, keep
 from shared.storage.database import DatabaseBusyError
 from tests.auth.conftest import Clock
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 
 EVENT = AuditEvent(action="tool_call", outcome="ok", tenant="acme", actor="usr_1", tool="create_ticket")
@@ -44,21 +44,22 @@ class Outage:
 
 
 async def test_an_event_is_stored_before_its_caller_goes_on(
-    store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auth.stored_audit.RECORD_S", 60)
     outage = Outage(store, monkeypatch, hangs=True)
     trail = StoredAuditTrail(store.audit, clock=clock)
-    async with trail.run():
-        recording = asyncio.create_task(trail.record(EVENT))
-        await outage.tried.wait()
-        assert not recording.done()
-        outage.is_over.set()
-        await recording
-        [event] = await stored(store)
+    with capture_logs() as logs:
+        async with trail.run():
+            recording = asyncio.create_task(trail.record(EVENT))
+            await outage.tried.wait()
+            assert not recording.done()
+            outage.is_over.set()
+            await recording
+            [event] = await stored(store)
 
     assert (event.at, event.action, event.tenant, event.tool) == (clock.now, "tool_call", "acme", "create_ticket")
-    assert "create_ticket" in capsys.readouterr().out, "also logged"
+    assert [line["tool"] for line in logs] == ["create_ticket"], "also logged"
 
 
 async def test_many_events_at_once_are_written_together(
@@ -112,20 +113,21 @@ async def test_a_store_that_hangs_keeps_no_one_for_longer_than_a_second(
 
 @kills("auth/stored_audit.py", "if len(self._waiting) >= MOST_WAITING:", "if False:")
 async def test_what_does_not_fit_is_counted_and_logged_as_lost(
-    sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MOST_WAITING == 1_000
     monkeypatch.setattr("auth.stored_audit.MOST_WAITING", 2)
     Outage(sqlite_store, monkeypatch)
     trail = StoredAuditTrail(sqlite_store.audit)
-    for _ in range(3):
-        await trail.record(EVENT)
-    assert trail.lost == 1
-    async with trail.run():
-        pass
+    with capture_logs() as logs:
+        for _ in range(3):
+            await trail.record(EVENT)
+        assert trail.lost == 1
+        async with trail.run():
+            pass
 
     assert trail.lost == 3
-    assert capsys.readouterr().out.count("audit_events_lost") == 2
+    assert [line["message"] for line in logs].count("audit_events_lost") == 2
 
 
 async def test_what_waits_is_written_at_the_end(sqlite_store: IdentityStore) -> None:
@@ -167,8 +169,8 @@ async def test_an_event_that_waits_for_a_store_that_hangs_is_no_failure(
     outage = Outage(store, monkeypatch, hangs=True)
     trail = StoredAuditTrail(store.audit, clock=clock)
     async with trail.run():
-        with structlog.testing.capture_logs() as logs:
+        with capture_logs() as logs:
             await keep(trail, EVENT)
         outage.is_over.set()
-    assert [line["event"] for line in logs] == ["audit"]
+    assert [line["message"] for line in logs] == ["audit"]
     assert len(await stored(store)) == 1

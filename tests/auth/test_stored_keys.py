@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from auth.cache import CACHE_S, MOST_ANSWERS
 from auth.store import IdentityStore
@@ -16,6 +15,7 @@ from shared.identity import AuthenticationError, Principal, Role, Scope, Tenant
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from tests.auth.conftest import SECRETS, Clock
 from tests.auth.test_providers import refusal_of, request
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 
 Break = Callable[[IdentityStore, NewKey, Clock], Awaitable[object]]

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from starlette.requests import HTTPConnection
-from structlog.testing import capture_logs
 
 from auth.provider_chain import ChainedAuthProvider
 from auth.providers import APIKeyAuthProvider
@@ -17,6 +16,7 @@ from shared.audit import AuditEvent
 from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from tests.auth.conftest import SECRETS, Clock
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 
 SHARED_KEY = "a-key-of-thirty-two-characters-!"
@@ -253,5 +253,5 @@ def test_the_shared_key_beside_the_store_is_warned_about_once(stored: StoredKeyA
     with capture_logs() as logged:
         ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY))
 
-    assert [line["event"] for line in logged] == ["shared_key_in_use"]
+    assert [line["message"] for line in logged] == ["shared_key_in_use"]
     assert SHARED_KEY not in str(logged)

@@ -5,7 +5,6 @@ from typing import Final
 
 import pytest
 from starlette.requests import HTTPConnection
-from structlog.testing import capture_logs
 
 from auth.provider_chain import ChainedAuthProvider
 from auth.providers import APIKeyAuthProvider
@@ -20,6 +19,7 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.telemetry import TallyCounter
 from tests.auth.conftest import SECRETS, Clock
 from tests.auth.test_throttle import OFFICE, SHARED_KEY, Trail
+from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
 from tests.kills import kills
 

@@ -70,7 +70,7 @@ class Instance:
     def complaints(self) -> list[str]:
         """Return everything its processes have logged as errors."""
         said = self._said + (self._process.said_so_far() if self._process is not None else "")
-        return [line for line in said.splitlines() if '"severity": "ERROR"' in line]
+        return [line for line in said.splitlines() if '"severity":"ERROR"' in line]
 
     def logged(self) -> list[dict[str, Any]]:
         """Return everything the current process has logged."""
@@ -125,14 +125,14 @@ class Fleet:
         """Return how many calls of an instance others answered instead, and how many late responses it dropped."""
         everything = {one: one.logged() for one in self.instances if one.runs}
         mine = everything.pop(victim)
-        names = {line["instance"] for line in mine if line["event"] == "broker_connected"}
+        names = {line["instance"] for line in mine if line["message"] == "broker_connected"}
         buried = [
             line
             for lines in everything.values()
             for line in lines
-            if line["event"] == "call_interrupted" and line["instance"] in names and line["was_open"]
+            if line["message"] == "call_interrupted" and line["instance"] in names and line["was_open"]
         ]
-        return len(buried), sum(line["event"] in _DROPPED for line in mine)
+        return len(buried), sum(line["message"] in _DROPPED for line in mine)
 
     async def whole(self) -> None:
         """Wait until every instance is running."""

@@ -19,9 +19,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
-from structlog.typing import EventDict
 
+from tests.captured_logs import capture_logs
 from tests.fuzz.steps import Step, openings, step
 from tests.fuzz.surface import Clock, Surface
 from tests.transport.serving import Bench, bench, until
@@ -86,7 +85,7 @@ class Complaints(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.records: list[logging.LogRecord] = []
-        self.ours: list[EventDict] = []
+        self.ours: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record it."""
@@ -100,7 +99,7 @@ class Complaints(logging.Handler):
     def take(self) -> list[str]:
         """Return what was logged since the last time."""
         ours = [
-            str(one) for one in self.ours if one["log_level"] not in {"debug", "info"} and one["event"] not in EXPECTED
+            str(one) for one in self.ours if one["severity"] not in {"DEBUG", "INFO"} and one["message"] not in EXPECTED
         ]
         others = [f"{one.name}: {self.format(one)}" for one in self.records]  # our warnings report client errors
         self.ours.clear()

@@ -3,11 +3,11 @@
 import anyio
 import anyio.lowlevel
 import pytest
-from structlog.testing import capture_logs
 
 from shared import audit
 from shared.audit import AuditEvent, LoggedAuditTrail, keep
 from shared.identity import Principal, Tenant
+from tests.captured_logs import capture_logs
 
 EVENT = AuditEvent.by(Principal("person-1", Tenant("acme"), credential="key-1"), action="tool_call", outcome="ok")
 
@@ -18,8 +18,8 @@ async def test_an_event_is_a_log_line_with_the_label_of_long_retention_and_what_
 
     assert logs == [
         {
-            "event": "audit",
-            "log_level": "info",
+            "message": "audit",
+            "severity": "INFO",
             "labels": {"audit": "true"},
             "action": "tool_call",
             "outcome": "ok",
@@ -47,7 +47,7 @@ async def test_a_trail_that_hangs_is_left_and_the_event_logged(monkeypatch: pyte
     with capture_logs() as logs:
         await keep(Stuck(), EVENT)
 
-    assert [line["event"] for line in logs] == ["audit_failed", "audit"]
+    assert [line["message"] for line in logs] == ["audit_failed", "audit"]
 
 
 async def test_what_was_given_up_is_recorded_all_the_same() -> None:

@@ -14,11 +14,11 @@ from mcp_types import (
     PromptReference,
     ResourceTemplateReference,
 )
-from structlog.testing import capture_logs
 
 from shared import completions
 from shared.mcp_prompts.catalog import PROMPTS
 from shared.mcp_resources.catalog import KINDS
+from tests.captured_logs import capture_logs
 from tests.shared.given import World, hangs, refuses, responses
 
 ESCALATION: Final = PromptReference(name="escalation")
@@ -171,7 +171,7 @@ async def test_a_failing_ticket_api_is_an_error_and_no_empty_list(either: World,
         error = await refused(either, ESCALATION, argument, "x")
 
     assert (error.code, error.data) == (INTERNAL_ERROR, {"kind": "upstream_unavailable"})
-    (line,) = [one for one in logs if one["event"] == "read_finished"]
+    (line,) = [one for one in logs if one["message"] == "read_finished"]
     assert (line["action"], line["name"], line["outcome"]) == ("completion", "escalation", "upstream_unavailable")
 
 
@@ -190,7 +190,7 @@ async def test_what_is_typed_is_in_no_log(reference: World) -> None:
         await complete(reference, ESCALATION, "ticketId", "confidential")
 
     assert "confidential" not in str(logs)
-    assert [one["outcome"] for one in logs if one["event"] == "read_finished"] == ["ok"]
+    assert [one["outcome"] for one in logs if one["message"] == "read_finished"] == ["ok"]
 
 
 def test_every_argument_of_a_prompt_is_completed_or_free_text() -> None:

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from structlog.testing import capture_logs
 
 from shared import periodic
 from shared.periodic import periodic_task
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.transport.serving import until
 
@@ -51,8 +51,8 @@ async def test_an_error_is_logged_and_does_not_end_the_task() -> None:
         async with periodic_task(fail, name="test", every_s=SOON):
             await until(lambda: runs >= 2)
 
-    assert {(line["event"], line["task"], line["log_level"]) for line in logs} == {
-        ("periodic_task_failed", "test", "error")
+    assert {(line["message"], line["task"], line["severity"]) for line in logs} == {
+        ("periodic_task_failed", "test", "ERROR")
     }
 
 
@@ -84,7 +84,7 @@ async def test_a_last_run_that_hangs_is_cancelled_and_logged(monkeypatch: pytest
         async with periodic_task(Runs(), name="test", every_s=NEVER, at_exit=last):
             pass
 
-    assert [(line["event"], line["task"]) for line in logs] == [("periodic_task_unfinished", "test")]
+    assert [(line["message"], line["task"]) for line in logs] == [("periodic_task_unfinished", "test")]
     assert (last.started, last.ended) == (1, 0)
     assert len(asyncio.all_tasks()) == 1
 

@@ -5,13 +5,13 @@ import stat
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from auth.store.migrate import prepare as prepare_identities
 from shared.config import Settings, notes
 from shared.private_files import create_private, made_private
 from shared.storage.database import open_engine, resolve_url
 from shared.time_zones import utc_now
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from ticket_api.migrate import prepare as prepare_tickets
 
@@ -39,7 +39,7 @@ async def test_a_new_database_is_its_owners_alone(tmp_path: Path, kind: str) -> 
         modes = await prepare(kind, tmp_path / "new" / "data.sqlite3")
 
     assert modes == {"": 0o600, "-wal": 0o600, "-shm": 0o600}
-    assert [line for line in logs if line["event"] == "file_exposed"] == []
+    assert [line for line in logs if line["message"] == "file_exposed"] == []
 
 
 @pytest.mark.parametrize("kind", ["tickets", "identities"])

@@ -12,12 +12,12 @@ from mcp import Client
 from mcp.server import MCPServer
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
-from structlog.testing import capture_logs
 
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.renew import wire_form
 from tests.shared.given import TICKET, World, hangs, rows_of, text_of, world
@@ -213,8 +213,8 @@ async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: Wor
 
     assert text == "This server failed; the operator finds the reason in its log. Nothing was changed."
     assert error == {"kind": "internal", "effect": "nothing_changed"}
-    (fault,) = [one for one in logs if one["event"] == "tool_call_fault"]
-    assert fault["exc_info"]
+    (fault,) = [one for one in logs if one["message"] == "tool_call_fault"]
+    assert "Traceback" in fault["exception"]
     assert fault["tool"] == "get_statuses"
     assert here.counter.total("tool_calls", tool="get_statuses", outcome="internal") == 1
 
@@ -233,7 +233,7 @@ async def test_every_call_leaves_one_line_in_the_log_without_what_was_in_it(here
     with capture_logs() as logs:
         await here.done("get_ticket_list", searchQuery="confidential")
 
-    (line,) = [one for one in logs if one["event"] == "tool_call_finished"]
+    (line,) = [one for one in logs if one["message"] == "tool_call_finished"]
     assert line["tool"] == "get_ticket_list"
     assert line["outcome"] == "ok"
     assert line["duration_ms"] > 0

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from starlette.types import Scope
-from structlog.testing import capture_logs
 
 from sse_conformance.__main__ import main
 from sse_conformance.scenarios.transport import own_address
+from tests.captured_logs import capture_logs
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.faults import header, status
 from tests.sse_conformance.origin_cases import accepting

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 from sqlalchemy import event, func, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
-from structlog.testing import capture_logs
 
 from shared.storage import write_check
 from shared.storage.database import (
@@ -26,6 +25,7 @@ from shared.storage.database import (
 )
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.write_check import WriteCheck
+from tests.captured_logs import capture_logs
 from tests.databases import Postgres, PostgresDatabase, dsn
 from tests.kills import kills
 from tests.ticket_api.conftest import KEY, Clock, client_of, make, new_ticket
@@ -91,8 +91,8 @@ async def test_a_write_to_a_full_disk_says_so_and_changes_nothing(full: AsyncCli
     for response in responses:
         assert (response.status_code, response.json()) == (507, {"error": FULL, "kind": "disk_full"})
         assert "retry-after" not in response.headers
-    lines = [line for line in logged if line["event"] == "ticket_database_unavailable"]
-    assert [(line["log_level"], line["kind"]) for line in lines] == [("error", "disk_full")] * 6
+    lines = [line for line in logged if line["message"] == "ticket_database_unavailable"]
+    assert [(line["severity"], line["kind"]) for line in lines] == [("ERROR", "disk_full")] * 6
     assert (await count(full), (await full.get("/tickets/TCK-0001/history")).json()) == before
 
 

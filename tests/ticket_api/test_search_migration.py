@@ -6,9 +6,9 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from structlog.testing import capture_logs
 
 from shared.storage.database import open_engine, resolve_url
+from tests.captured_logs import capture_logs
 from tests.databases import PostgresDatabase
 from tests.ticket_api.conftest import make
 from tests.ticket_api.store.searching import found, run, scanned, texts_of
@@ -66,7 +66,7 @@ async def test_what_was_there_is_found_after_the_migration(owner_url: str, reque
         await make(owner_url, "none")
         await make(owner_url, "none")
 
-    (said,) = (line["hint"] for line in logs if line["event"] == "database_upgrade")
+    (said,) = (line["hint"] for line in logs if line["message"] == "database_upgrade")
     assert said.startswith("The ticket database is being upgraded.")
     url = owner_url
     if not url.startswith("sqlite"):

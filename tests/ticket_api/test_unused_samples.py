@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import SecretStr
-from structlog.testing import capture_logs
 
 from shared.config import StdioSettings, TicketApiSettings
 from shared.storage.database import resolve_url
 from shared.storage.transactions import open_transactions
 from shared.time_zones import utc_now
+from tests.captured_logs import capture_logs
 from tests.processes import sqlite
 from ticket_api.__main__ import report_unused_samples
 from ticket_api.administration import writes
@@ -29,7 +29,7 @@ async def notes_of_a_start(folder: Path, **given: Any) -> list[str]:
     with capture_logs() as logs:
         async with TicketService(settings).run():
             pass
-    return [line["hint"] for line in logs if line["event"] == "settings_note"]
+    return [line["hint"] for line in logs if line["message"] == "settings_note"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
@@ -37,7 +36,6 @@ def lines() -> Iterator[io.StringIO]:
     handlers, level, out = root.handlers[:], root.level, io.StringIO()
     configure_logging(stream=out)
     yield out
-    structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -66,14 +64,16 @@ async def test_every_line_about_a_request_says_whose_it_is_and_no_other_does(lin
         async with http_client(at.url, {"x-api-key": ""}, None) as client:
             assert (await client.post(calling(1, "echo"))).status == 401
     logged: list[dict[str, Any]] = [json.loads(line) for line in lines.getvalue().splitlines()]
-    whose = {tenant: {one["event"] for one in logged if one.get("tenant") == tenant} for tenant in ("default", "acme")}
+    whose = {
+        tenant: {one["message"] for one in logged if one.get("tenant") == tenant} for tenant in ("default", "acme")
+    }
     about = {"session_opened", "session_initialized", "request_handler_failed", "request_refused", "session_ended"}
     assert all(about <= events for events in whose.values()), whose
     assert {one["principal"] for one in logged if "tenant" in one} == {"me"}
-    (stranger,) = (one for one in logged if one["event"] == "request_refused" and one["status"] == 401)
+    (stranger,) = (one for one in logged if one["message"] == "request_refused" and one["status"] == 401)
     assert not {"tenant", "principal"} & stranger.keys()
-    assert "the secret" not in "".join(one["event"] for one in logged)
-    assert not any("tenant" in one for one in logged if one["event"] == "request_refused" and one["status"] == 401)
+    assert "the secret" not in "".join(one["message"] for one in logged)
+    assert not any("tenant" in one for one in logged if one["message"] == "request_refused" and one["status"] == 401)
 
 
 def test_the_number_of_names_is_bounded_and_known_ones_stay_known() -> None:

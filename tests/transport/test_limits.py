@@ -6,9 +6,9 @@ import time
 
 import httpx2
 import pytest
-from structlog.testing import capture_logs
 
 from shared.rate import Rate
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.http_client import HttpClient, Message, http_client, opening, text_of

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -12,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from shared.storage.database import DatabaseBusyError, DatabaseFullError
+from shared.telemetry import get_logger
 from ticket_api.errors import ApiError, BadInputError
 
 SENTENCES: Final = {
@@ -22,7 +22,7 @@ SENTENCES: Final = {
 }
 LONGEST_NAME: Final = 100
 """Of a field; in a row of an import, clients choose it."""
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def install(app: FastAPI) -> None:

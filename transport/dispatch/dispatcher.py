@@ -19,12 +19,13 @@ from mcp_types import JSONRPCRequest, RequestId
 
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
-from shared.telemetry import LogContext, get_logger
+from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
+from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
 from transport.jsonrpc import Inbound
 from transport.last_words import last_words
@@ -274,22 +275,16 @@ class Dispatcher:
             context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
             context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
         return SessionCall(
-            session.id,
-            attempt.token,
-            attempt.epoch,
-            attempt.writes,
-            request,
-            context,
-            record=session,
-            attempt=attempt,
+            session.id, attempt.token, attempt.epoch, attempt.writes, request, context, record=session, attempt=attempt
         )
 
     async def respond(self, call: SessionCall) -> None:
         """Run a submitted request to its one response. Never raises, whatever its handler does."""
         response: bytes | None = None
         try:
-            with call.scope, LogContext(request_id=call.request.id, session=call.session[:8]):
+            with call.scope, RequestLog(call.context, call.request, session=call.session[:8]) as line:
                 response, code = await self._kernel.respond(call.record, call.context, call.request)
+                line.responded(response, code)
                 if call.request.method == "initialize" and code is None:
                     await self._broker.save(call.record)  # before its client learns that it may go on
         finally:

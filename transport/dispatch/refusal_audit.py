@@ -44,7 +44,7 @@ async def record_refusal(
         tool=tool,
         object=method,
         request_id="" if request is None else str(request.id)[:_MAX_NAME],
-        trace=trace_of(headers),
+        trace=trace_of(headers, None if request is None else request.params).trace,
         detail=detail,
     )
     # A missing scope concerns one tool or method; how often a principal may call concerns all of them together.

@@ -43,7 +43,7 @@ from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
-from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
@@ -157,12 +157,16 @@ class SDKKernel:
         outcome = "ok"
         try:
             if session is None or context.is_modern:
+                wire, revision = context.transport.kind, context.revision
+                client = self._usage.client_alone(request, wire=wire, revision=revision)
+                add_fields(**client.labels)
                 result = await self._serve_alone(session, context, request)
-                self._usage.stands_alone(request, wire=context.transport.kind, revision=context.revision)
+                self._usage.stands_alone(client)
             elif request.method == "initialize":
                 result = await self._initialize(session, context, request)
             else:
                 kept = self._runner(session)
+                add_fields(**kept.client.labels)
                 result = await kept.runner.on_request(context, request.method, request.params)
                 kept.client.requests += 1
             if request.method == "tools/list":
@@ -173,6 +177,7 @@ class SDKKernel:
             outcome = str(response.code)
         if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
+            add_fields(outcome=outcome)
             log.warning("answer_too_large", method=request.method, bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
@@ -277,6 +282,7 @@ class SDKKernel:
         session.version, session.client_params = runner.connection.protocol_version, params
         session.initialized = False
         client = self._usage.initialized(session)
+        add_fields(**client.labels)
         self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 

@@ -6,7 +6,7 @@ anything, and the logs of several instances add up. Nothing else of a message is
 """
 
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -35,6 +35,8 @@ _Labels = tuple[str, str, str]
 class ClientTally:
     """What clients of one wire, revision and name did since the last summary."""
 
+    labels: Mapping[str, str]
+    """`wire`, `revision` and `client`, for counters and log lines."""
     sessions: int = 0
     requests: int = 0
 
@@ -53,40 +55,47 @@ class Usage:
 
     def client_of(self, session: SessionRecord) -> ClientTally:
         """Return the tally of the client of a session, to which each request that is served is added."""
-        return self._tally(self._labels(session))
+        name = self._names.label(name_of((session.client_params or {}).get("clientInfo")))
+        return self._tally((session.wire, revision_of(session.version), name))
 
     def initialized(self, session: SessionRecord) -> ClientTally:
         """Count a session that was just initialized; return the tally of its client."""
-        labels = self._labels(session)
-        client = self._tally(labels)
+        client = self.client_of(session)
         client.sessions += 1
         client.requests += 1
-        log.info("session_initialized", **_named(labels), principal=session.owner[1])
+        log.info("session_initialized", **client.labels, principal=session.owner[1])
         if self._counter is not None:
-            self._counter.count("mcp_clients", **_named(labels))
+            self._counter.count("mcp_clients", **client.labels)
         return client
 
-    def stands_alone(self, request: JSONRPCRequest, *, wire: str, revision: str | None = None) -> None:
-        """Count a request of no session: one of 2026-07-28 says who sent it, of another `revision` nothing is known."""
-        meta = (request.params or {})["_meta"] if revision is None else {PROTOCOL_VERSION_META_KEY: revision}
-        name = self._names.label(name_of(meta.get(CLIENT_INFO_META_KEY)))
-        labels = wire, revision_of(meta[PROTOCOL_VERSION_META_KEY]), name
-        self._tally(labels).requests += 1
-        if self._counter is not None:
-            self._counter.count("mcp_clients", **_named(labels))
+    def client_alone(self, request: JSONRPCRequest, *, wire: str, revision: str | None = None) -> ClientTally:
+        """Return the tally of the client of a request of no session, which may still be refused.
 
-    def _labels(self, session: SessionRecord) -> _Labels:
-        name = self._names.label(name_of((session.client_params or {}).get("clientInfo")))
-        return session.wire, revision_of(session.version), name
+        One of 2026-07-28 says who sent it, of another `revision` nothing is known.
+        """
+        meta = (request.params or {}).get("_meta") if revision is None else {PROTOCOL_VERSION_META_KEY: revision}
+        meta = meta if isinstance(meta, dict) else {}
+        name = self._names.label(name_of(meta.get(CLIENT_INFO_META_KEY)))
+        return self._tally((wire, revision_of(meta.get(PROTOCOL_VERSION_META_KEY)), name))
+
+    def stands_alone(self, client: ClientTally) -> None:
+        """Count a request of no session that was served."""
+        client.requests += 1
+        if self._counter is not None:
+            self._counter.count("mcp_clients", **client.labels)
 
     def _tally(self, labels: _Labels) -> ClientTally:
-        return self._tallies.setdefault(labels, ClientTally())
+        tally = self._tallies.get(labels)
+        if tally is None:
+            tally = ClientTally(dict(zip(("wire", "revision", "client"), labels, strict=True)))
+            self._tallies[labels] = tally
+        return tally
 
     def report(self) -> None:
         """Log what was counted since the last time; nothing when there was nothing."""
-        for labels, client in sorted(self._tallies.items(), key=itemgetter(0)):
+        for _, client in sorted(self._tallies.items(), key=itemgetter(0)):
             if client.requests:
-                log.info("usage", **_named(labels), sessions=client.sessions, requests=client.requests)
+                log.info("usage", **client.labels, sessions=client.sessions, requests=client.requests)
             client.sessions = client.requests = 0
 
     @asynccontextmanager
@@ -94,10 +103,6 @@ class Usage:
         """Report from time to time, and at the end."""
         async with periodic_task(self.report, name="report_usage", every_s=every_s, at_exit=self.report):
             yield
-
-
-def _named(labels: _Labels) -> dict[str, str]:
-    return dict(zip(("wire", "revision", "client"), labels, strict=True))
 
 
 def name_of(client_info: Any) -> str:
@@ -112,4 +117,4 @@ def revision_of(version: Any) -> str:
     """Return a revision that is known, or a word for any other."""
     if version is None:
         return UNKNOWN
-    return version if version in KNOWN_PROTOCOL_VERSIONS else OTHER
+    return version if isinstance(version, str) and version in KNOWN_PROTOCOL_VERSIONS else OTHER

@@ -9,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from joserfc.jwk import OctKey
-from structlog.testing import capture_logs
 
 from auth.authorization_server.identity_provider.id_token import SignedInPerson
 from auth.authorization_server.identity_provider.metadata import AWAY_S, FRESH_S, MAX_AGE_S
@@ -25,6 +24,7 @@ from shared.identity import GOOGLE
 from tests.auth.authorization_server.conftest import AUTHORIZE, TOKEN, describe
 from tests.auth.conftest import Clock
 from tests.auth.oauth.issuer import ISSUER, KEYS, METADATA, NOW, RSA, RSA_2, Issuer, Page, named, page, token
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 
 CLIENT: Final = "tickets@client/1"
@@ -66,7 +66,7 @@ async def refused(provider: IdentityProvider) -> tuple[ProviderError, MutableMap
         await person(provider)
     said = f"{logs} {caught.value} {vars(caught.value)}"
     assert not any(secret in said for secret in (CODE, VERIFIER, SECRET, NONCE, "eyJ"))
-    (line,) = [line for line in logs if line["event"] == "sign_in_failed"]
+    (line,) = [line for line in logs if line["message"] == "sign_in_failed"]
     assert line["fault"] == caught.value.reason
     return caught.value, line
 
@@ -276,7 +276,7 @@ async def test_known_metadata_is_shared_and_outlives_an_outage(
     clock.go_on(seconds=1)
     with capture_logs() as logs:
         assert await provider.is_answer_of(None)
-    assert [line["event"] for line in logs] == ["provider_metadata_unavailable"]
+    assert [line["message"] for line in logs] == ["provider_metadata_unavailable"]
 
     clock.go_on(seconds=MAX_AGE_S)
     with capture_logs(), pytest.raises(ProviderError):

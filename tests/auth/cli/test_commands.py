@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import pytest
 from click.testing import CliRunner, Result
-from structlog.testing import capture_logs
 
 from auth.__main__ import cli, main
 from auth.cli.table import table
 from auth.store.key_format import parse
 from shared.config import Settings
 from shared.errors import TicketServerError
+from tests.captured_logs import capture_logs
 from tests.databases import Postgres, PostgresDatabase
 from tests.kills import kills
 from tests.processes import IDENTITY_KEY, ROOT, environment
@@ -256,7 +256,7 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
 
     assert (first.returncode, parse(json.loads(first.stdout)["key"]) is not None) == (0, True)
     assert json.loads(first.stdout)["key"].split("_")[3] not in first.stderr
-    assert '"audit": "true"' in first.stderr, "the log of a job has the audit"
+    assert '"audit":"true"' in first.stderr, "the log of a job has the audit"
 
 
 def leave_logging_alone(*, level: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 from joserfc.jwk import OctKey
-from structlog.testing import capture_logs
 
 from auth.oauth import key_set
 from auth.oauth.fetcher import FetchError
@@ -15,6 +14,7 @@ from auth.oauth.key_set import AWAY_S, FRESH_S, MAX_AGE_S, MAX_KEYS, REFETCH_S, 
 from auth.oauth.tokens import IssuerUnavailableError
 from tests.auth.conftest import Clock
 from tests.auth.oauth.issuer import EC, ED, ISSUER, KEYS, METADATA, RSA, RSA_2, Issuer, Page, page
+from tests.captured_logs import capture_logs
 
 BOTH = [METADATA, KEYS]
 """What one fetch asks for."""
@@ -94,7 +94,7 @@ async def test_an_outage_at_the_start_is_over_when_the_issuer_answers(
         await kid_of(keys, "rsa")
 
     assert (refused.value.status, refused.value.retry_after_s) == (503, REFETCH_S)
-    assert [(line["event"], line["issuer"]) for line in logs] == [("issuer_keys_unavailable", ISSUER)]
+    assert [(line["message"], line["issuer"]) for line in logs] == [("issuer_keys_unavailable", ISSUER)]
     assert logs[0]["reason"] == f"{ISSUER}{KEYS} is not accepted: it answers with status 503"
 
     issuer.site.pages[KEYS] = served

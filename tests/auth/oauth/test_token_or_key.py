@@ -7,7 +7,6 @@ from typing import Final
 
 import pytest
 from starlette.requests import HTTPConnection
-from structlog.testing import capture_logs
 
 import auth.oauth
 import auth.providers
@@ -31,6 +30,7 @@ from shared.telemetry import TallyCounter
 from tests.auth.conftest import NOW, SECRETS, Clock
 from tests.auth.oauth.signing import PUBLIC, Documents, Signer
 from tests.auth.test_throttle import OFFICE, SHARED_KEY, Trail
+from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
 from tests.kills import kills
 

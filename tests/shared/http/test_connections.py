@@ -9,13 +9,13 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
-import structlog
 from starlette.applications import Starlette
 
 from shared.http import protocol
 from shared.http import server as http_server
 from shared.http.protocol import counted_as
 from shared.http.server import CannotListenError
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.processes import ROOT
 from tests.shared.served import LIMIT_S, QuietServer, asking, connections, get, served
@@ -151,10 +151,10 @@ async def test_an_application_that_cannot_be_closed_does_not_hold_up_the_end(mon
     monkeypatch.setattr(http_server, "END_S", 0.3)
     server = QuietServer(Starlette(lifespan=hanging), host="127.0.0.1", port=0, finish_s=1)
     server.should_exit = True
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         async with asyncio.timeout(LIMIT_S):
             await server.serve()
-    assert [line["event"] for line in logs] == ["ended_by_deadline"]
+    assert [line["message"] for line in logs] == ["ended_by_deadline"]
 
 
 def test_a_task_that_survives_its_cancellation_does_not_hold_up_the_end() -> None:

@@ -12,7 +12,6 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, TextContent
-from structlog.testing import capture_logs
 
 from shared.client_habits import ClientHabits
 from shared.identity import Scope
@@ -22,6 +21,7 @@ from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import read_arguments, under_right_names
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.o200k import o200k
 from tests.shared.given import World
@@ -197,7 +197,7 @@ async def test_a_prompt_costs_no_request_and_leaves_a_log_line_without_its_argum
         await text(existing, "escalation", ticketId="TCK-0041", reason="confidential")
         await refusal(existing, "escalation", ticketId="TCK-0041", language="confidential")
 
-    lines = [one for one in logs if one["event"] == "read_finished"]
+    lines = [one for one in logs if one["message"] == "read_finished"]
     assert [(one["action"], one["name"], one["outcome"]) for one in lines] == [
         ("prompt_get", "escalation", "ok"), ("prompt_get", "escalation", "invalid_input"),
     ]  # fmt: skip

@@ -7,10 +7,10 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, ErrorData, TextResourceContents
-from structlog.testing import capture_logs
 
 from shared.mcp_resources.catalog import KINDS, template_of
 from shared.tickets.master_lists import MASTER_LISTS
+from tests.captured_logs import capture_logs
 from tests.shared.given import World, hangs, refuses, responses, text_of
 from tests.shared.test_scopes import VIEWER
 
@@ -108,7 +108,7 @@ async def test_a_failing_ticket_api_is_an_internal_error_with_its_kind(either: W
 
     assert (error.code, error.data) == (INTERNAL_ERROR, {"uri": "ticket://TCK-0001", "kind": kind})
     assert "ticket" in error.message
-    (line,) = [one for one in logs if one["event"] == "read_finished"]
+    (line,) = [one for one in logs if one["message"] == "read_finished"]
     assert (line["action"], line["name"], line["outcome"]) == ("resource_read", "ticket://{id}", kind)
 
 
@@ -121,7 +121,7 @@ async def test_a_fault_of_ours_is_logged_and_never_told(existing: World, monkeyp
         error = await failure(existing, "ticket://TCK-0001")
 
     assert error.message.startswith("This server failed; the operator finds the reason in its log.")
-    assert [one["tool"] for one in logs if one["event"] == "tool_call_fault"] == ["get_ticket_detail"]
+    assert [one["tool"] for one in logs if one["message"] == "tool_call_fault"] == ["get_ticket_detail"]
 
 
 async def test_a_read_that_is_given_up_is_recorded_as_cancelled(existing: World) -> None:
@@ -135,7 +135,7 @@ async def test_a_read_that_is_given_up_is_recorded_as_cancelled(existing: World)
         await read(existing, "ticket://TCK-0001")
 
     assert scope.cancelled_caught
-    assert [one["outcome"] for one in logs if one["event"] == "read_finished"] == ["cancelled"]
+    assert [one["outcome"] for one in logs if one["message"] == "read_finished"] == ["cancelled"]
 
 
 async def test_a_long_list_ends_at_its_first_page_and_says_who_shows_the_rest(existing: World) -> None:

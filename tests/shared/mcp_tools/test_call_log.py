@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import anyio
 import pytest
-from structlog.testing import capture_logs
 
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
 from shared.mcp_tools.catalog import TOOLS
-from shared.telemetry import MAX_TENANTS, OTHER
+from shared.telemetry import MAX_TENANTS, OTHER, LogContext
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.shared.given import TICKET, Recorder, World, drops, hangs
 
@@ -131,15 +131,24 @@ async def test_a_trail_that_fails_changes_no_result_and_leaves_a_log_line(here: 
     with capture_logs() as logs:
         await here.done("update_ticket", **ARGUMENTS["update_ticket"])
 
-    assert {"audit_failed", "audit"} <= {line["event"] for line in logs}
+    assert {"audit_failed", "audit"} <= {line["message"] for line in logs}
 
 
 async def test_the_log_line_of_a_call_names_tenant_and_principal(here: World) -> None:
     with capture_logs() as logs:
         await here.done("get_statuses")
 
-    (line,) = [one for one in logs if one["event"] == "tool_call_finished"]
+    (line,) = [one for one in logs if one["message"] == "tool_call_finished"]
     assert (line["tenant"], line["principal"]) == ("acme", "person-1")
+    assert line["duration_ms"] >= 0
+
+
+async def test_a_transport_that_logs_each_request_gets_fields_in_place_of_a_second_line(here: World) -> None:
+    with capture_logs() as logs, LogContext() as line:
+        await here.refused("get_ticket_detail")
+
+    assert logs == []
+    assert line.fields() == {"tool": "get_ticket_detail", "outcome": "invalid_input"}
 
 
 async def test_stats_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:

@@ -10,7 +10,6 @@ from typing import Final
 
 import pytest
 from mcp import Client
-from structlog.testing import capture_logs
 
 from shared import api_client
 from shared.api_client import APIClient
@@ -19,6 +18,7 @@ from shared.environment import SettingsError
 from shared.errors import Effect, TicketServerError, UpstreamNotSetError, UpstreamUnavailableError
 from shared.identity import Tenant, Upstream
 from shared.upstream.proxies import Proxies
+from tests.captured_logs import capture_logs
 from tests.certificates import certify
 from tests.shared.faulty_server import response, sends, serving
 from tests.shared.upstream.forward_proxy import proxying

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from structlog.testing import capture_logs
 
+from tests.captured_logs import capture_logs
 from tests.databases import PostgresDatabase
 from ticket_api.__main__ import main
 
@@ -44,7 +44,7 @@ def run(
         monkeypatch.setattr(sys, "argv", ["ticket_api", *arguments])
         with capture_logs() as logs:
             code = main()
-        audited.extend(line for line in logs if line["event"] == "audit")
+        audited.extend(line for line in logs if line["message"] == "audit")
         received = capfd.readouterr()
         return code, received.out.splitlines(), received.err
 

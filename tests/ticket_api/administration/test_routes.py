@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import pytest
 from httpx2 import AsyncClient, Response
-from structlog.testing import capture_logs
 
 from shared.storage.database import resolve_url
 from shared.storage.transactions import open_transactions
+from tests.captured_logs import capture_logs
 from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
 from ticket_api import commands, create_app
 from ticket_api.administration.kinds import KINDS
@@ -172,7 +172,7 @@ async def test_ten_at_once_get_ten_ids_and_a_repeated_key_adds_nothing(api: Asyn
     with capture_logs() as logs:
         once = [await api.post(path, json={"name": "Once"}, headers={"Idempotency-Key": "k"}) for _ in range(2)]
     assert once[0].content == once[1].content
-    assert [line["object"] for line in logs if line["event"] == "audit"] == ["users/user19"]
+    assert [line["object"] for line in logs if line["message"] == "audit"] == ["users/user19"]
 
 
 @pytest.fixture
@@ -201,13 +201,13 @@ async def test_only_a_key_that_may_administer_does_and_both_are_audited(
                 )  # fmt: skip
             assert refusal(refused) == (403, "needs_admin_key", None)
             assert "tenant new-key default --admin" in refused.json()["error"]
-            (line,) = [line for line in logs if line["event"] == "audit"]
+            (line,) = [line for line in logs if line["message"] == "audit"]
             assert (line["outcome"], line["tenant"]) == ("needs_admin_key", "default")
 
     with capture_logs() as logs:
         added = await api.post(f"{MASTER}/users", json=body, headers={"x-api-key": key["admin"]})
     assert added.json()["id"] == "user9"
-    (line,) = [line for line in logs if line["event"] == "audit"]
+    (line,) = [line for line in logs if line["message"] == "audit"]
     assert (line["action"], line["object"], line["credential"]) == ("master_data_added", "users/user9", key["id"])
     assert not any(secret in str(logs) for secret in (key["admin"], KEY, "Aiko"))
 

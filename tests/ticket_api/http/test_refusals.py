@@ -242,4 +242,4 @@ async def test_a_fault_of_our_own_is_a_500_that_says_nothing(
 
     message = "Internal error of the ticket API; its log has the details."
     assert (response.status_code, response.json()) == (500, {"error": message})
-    assert "request_failed" in capsys.readouterr().out
+    assert "request_failed" in capsys.readouterr().err

@@ -9,9 +9,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
-from structlog.testing import capture_logs
 
 from shared.failed_attempts import AT_ONCE
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.ticket_api.conftest import KEY, Clock
 from ticket_api import create_app
@@ -158,8 +158,8 @@ async def test_refusals_are_a_log_line_once_a_minute_for_each_address_and_never_
             for address in (OFFICE, ELSEWHERE):
                 async with client_from(app, address) as client:
                     await statuses(client, keys)
-            at_once = [line["detail"] for line in logged if line["event"] == "audit"]
-        at_the_end = [line["detail"] for line in logged if line["event"] == "audit"][len(at_once) :]
+            at_once = [line["detail"] for line in logged if line["message"] == "audit"]
+        at_the_end = [line["detail"] for line in logged if line["message"] == "audit"][len(at_once) :]
 
     assert at_once == [
         f"{what} from {address}" for address in (OFFICE, ELSEWHERE) for what in ("wrong key", "too many wrong keys")

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import pytest
 from httpx2 import AsyncClient
-from structlog.testing import capture_logs
 
 from shared.storage.database import resolve_url
 from shared.storage.transactions import open_transactions
+from tests.captured_logs import capture_logs
 from tests.ticket_api.conftest import KEY, NOW, Clock, running
 from tests.ticket_api.importing.files import row
 from ticket_api.commands import add_key, add_tenant
@@ -128,5 +128,5 @@ async def test_only_a_key_that_may_administer_imports_and_only_into_its_own_tena
         assert await _tickets(client) == []
         client.headers["x-api-key"] = plain.key
         assert await _tickets(client) == ["OLD-1"]
-    (line,) = [log for log in logs if log["event"] == "audit"]
+    (line,) = [log for log in logs if log["message"] == "audit"]
     assert (line["action"], line["tenant"], line["object"]) == ("tickets_imported", "acme", "tickets")

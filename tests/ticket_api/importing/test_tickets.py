@@ -6,8 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
+from tests.captured_logs import capture_logs
 from tests.ticket_api.importing.conftest import Importer
 from tests.ticket_api.importing.files import ROW, file_of, row
 from ticket_api.importing import storing
@@ -206,7 +206,7 @@ async def test_an_import_leaves_one_line_in_the_audit_trail(sqlite_importer: Imp
         for _ in range(2):  # the second one creates nothing
             await sqlite_importer.run(file_of([row(1), row(2)]))
         await sqlite_importer.run(file_of([row(3)]), "--dry-run")
-    (line,) = [log for log in logs if log["event"] == "audit"]
+    (line,) = [log for log in logs if log["message"] == "audit"]
     assert line["actor"].startswith("cli:")
     assert (line["action"], line["tenant"], line["object"], line["detail"]) == (
         *("tickets_imported", DEFAULT, "tickets", "2 created"),

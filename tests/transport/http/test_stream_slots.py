@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.transport.http_client import HttpClient, HTTPResponse, http_client
 from tests.transport.http_client import call as calling
@@ -219,7 +219,7 @@ class TestForHowLong:
                 assert not sse.ended.is_set()
                 keys.is_broken = False
                 await sse.until(sse.ended.is_set)
-        assert {"credential_not_checked", "credential_ended"} <= {one["event"] for one in logs}
+        assert {"credential_not_checked", "credential_ended"} <= {one["message"] for one in logs}
         assert "the store is away" not in str(logs)
 
 

@@ -1,9 +1,10 @@
 """The broker of many instances: sessions, claims and event logs live in Valkey or Redis.
 
 Any instance may take a POST or a stream of any session. A call costs two round trips: `claim`, which records it, and
-`finish`, which stores the response, frees the request id and publishes to the instance that reads the stream. What is
-kept, and every step that two instances may race for, is in lua/; attempts are in `calls`, streams in `local_streams`,
-dead instances in `lease`, and how everything travels in `client`.
+`finish`, which stores the response, frees the request id and publishes to the instance that reads the stream. How far
+streams were written, and which were given up, is kept once a second for all of them together. What is kept, and every
+step that two instances may race for, is in lua/; attempts are in `calls`, streams in `local_streams`, dead instances in
+`lease`, and how everything travels in `client`.
 
 While Valkey is away streams stay open, and requests wait for a short while and are then refused: nothing runs that
 could not be recorded.
@@ -115,6 +116,7 @@ class ValkeyBroker:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
+                    await self._streams.save_released()
                     await self._instance.outbox.flush()
                     await self._instance.call(scripts.LEAVE)
 

@@ -69,6 +69,8 @@ class LocalStream:
         self._is_behind = False
         self._has_missed = False
         self._wake = asyncio.Event()
+        self._sink: EventSink | None = None
+        """Set while `events` waits and nothing has to be returned."""
         self._written: deque[tuple[float, int]] = deque()
         self._saved: tuple[int, int, int] = (0, 0, 0)
         self._saved_at = self._clock()
@@ -93,10 +95,7 @@ class LocalStream:
 
     # ---- what the stream of a wire uses
 
-    async def events(
-        self,
-        sink: EventSink | None = None,  # noqa: ARG002 - every event is returned
-    ) -> Sequence[Event]:
+    async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events that were not returned yet."""
         while True:
             if self._is_behind and not self._queue:
@@ -104,7 +103,11 @@ class LocalStream:
                 break  # also with nothing: only now it is known that nothing is pending, and the stream may have to end
             if self._queue or self._wake.is_set():
                 break
-            await self._wake.wait()
+            self._sink = sink
+            try:
+                await self._wake.wait()
+            finally:
+                self._sink = None
         self._wake.clear()
         batch = list(self._queue)
         self._queue.clear()
@@ -144,12 +147,19 @@ class LocalStream:
 
     def wake(self) -> None:
         """Make `events` return."""
+        self._sink = None
         self._wake.set()
 
     async def close(self) -> None:
         """Stop reading."""
         self.end()
         await self._log.release(self)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is the stream of a POST all of whose responses were written."""
+        is_written = self.delivered_to >= self.last and not (self._expected or self.has_news or self.has_missed)
+        return bool(self.name) and self.record is not None and is_written
 
     @property
     def has_news(self) -> bool:
@@ -171,23 +181,32 @@ class LocalStream:
     # ---- what the broker uses
 
     def offer(self, event: Event, before: int) -> None:
-        """Take an event that was stored, if it is the next one after event `before` and there is room for it."""
+        """Take an event that was stored, if it is the next one after event `before` and there is room for it.
+
+        It is written at once where `events` waits with a sink, else returned.
+        """
         if event.number <= self.last:
             return
         if self._is_behind or self.record is None or before != self.last or not self._has_room(event):
             self._is_behind = True
-        else:
+        elif self._sink is None:
             self._take(event)
-        self._wake.set()
+        elif not self._passes(event) or self._sink(event):
+            return
+        self.wake()
 
     def _take(self, event: Event) -> None:
+        if self._passes(event):
+            self._queue.append(event)
+            self._bytes += event.cost
+
+    def _passes(self, event: Event) -> bool:
+        """Go on to an event; return whether its client is to have it."""
         self.last = max(self.last, event.number)
-        if event.request is not None:
-            self._expected.discard(event.request)
-            if event.number <= self._withdrawn.get(event.request, 0):
-                return
-        self._queue.append(event)
-        self._bytes += event.cost
+        if event.request is None:
+            return True
+        self._expected.discard(event.request)
+        return event.number > self._withdrawn.get(event.request, 0)
 
     def withdraw(self, request: RequestId | None, until: int) -> None:
         """Return no response to an earlier attempt of `request`: none up to event `until`, queued or on its way."""
@@ -210,7 +229,7 @@ class LocalStream:
     def fall_behind(self) -> None:
         """Read the log once more: messages may have been missed."""
         self._is_behind, self._has_missed = True, False
-        self._wake.set()
+        self.wake()
 
     @property
     def has_missed(self) -> bool:
@@ -220,7 +239,7 @@ class LocalStream:
     def end(self) -> None:
         """End the stream."""
         self.ended = True
-        self._wake.set()
+        self.wake()
 
     @property
     def queued_bytes(self) -> int:

@@ -1,7 +1,8 @@
 """The streams that this instance reads: taken over, read from the log, saved, and restored after an outage."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Final
 
 import anyio
 import anyio.abc
@@ -15,6 +16,9 @@ from transport.sessions.valkey.calls import FINISH_S
 from transport.sessions.valkey.instance import ValkeyInstance
 from transport.sessions.valkey.local_stream import LocalStream
 
+SAVED_TOGETHER: Final = 32
+"""Streams whose offsets one script keeps: it holds up every other call for less than a millisecond."""
+
 
 class LocalStreams:
     """What the streams that are read here have in common: their way to the log.
@@ -27,6 +31,8 @@ class LocalStreams:
     def __init__(self, instance: ValkeyInstance, *, ended: Callable[[str], None]) -> None:
         self._instance = instance
         self._ended = ended
+        self._released = list[LocalStream]()
+        """Complete streams whose end is still to be kept."""
 
     @property
     def limits(self) -> Limits:
@@ -136,40 +142,55 @@ class LocalStreams:
 
     def save_soon(self, stream: LocalStream) -> None:
         """Keep at once how far a stream was written."""
-        self._tasks.start_soon(self._save_quietly, stream)
+        self._tasks.start_soon(self._save_quietly, [stream])
 
     async def release(self, stream: LocalStream) -> None:
-        """Give up a stream that was closed, unless another one took its place already."""
+        """Give up a stream that was closed, unless another one took its place already.
+
+        For one that is complete there is no hurry: most POSTs end so, and theirs are kept together with others.
+        """
         self._instance.remove_stream(stream)
+        if stream.is_complete:
+            self._released.append(stream)
+            return
         with anyio.move_on_after(FINISH_S, shield=True):
-            await self._save_quietly(stream, is_released=True)
+            await self._save_quietly([stream], is_released=True)
 
     # ---- upkeep
 
     async def save_all(self) -> None:
         """Keep how far streams were written, and read what they have missed."""
         patience_s = self.limits.idle_s / 4
-        async with anyio.create_task_group() as tasks:
-            for stream in self._instance.all_streams():
-                if stream.has_missed:
-                    stream.fall_behind()
-                if stream.needs_saving(patience_s):
-                    tasks.start_soon(self._save_quietly, stream)
+        streams = self._instance.all_streams()
+        for stream in streams:
+            if stream.has_missed:
+                stream.fall_behind()
+        await self._save_quietly([stream for stream in streams if stream.needs_saving(patience_s)])
+        await self.save_released()
 
-    async def _save_quietly(self, stream: LocalStream, *, is_released: bool = False) -> None:
-        with suppress(BrokerUnavailableError):
-            await self._save(stream, is_released=is_released)
+    async def save_released(self) -> None:
+        """Keep that complete streams were given up."""
+        released, self._released = self._released, []
+        await self._save_quietly(released, is_released=True)
 
-    async def _save(self, stream: LocalStream, *, is_released: bool = False) -> None:
-        """Keep how far a stream was written; find out whether it is still read here."""
-        offsets = stream.offsets()
-        args = (stream.session, stream.token, *offsets, int(is_released), stream.name)
-        reply = await self._instance.call(scripts.SAVE_OFFSETS, *args)
-        stream.saved(offsets)
-        if reply < 0 and await self._instance.is_final():
-            self._ended(stream.session)
-        elif reply == 0 and not is_released:
-            stream.end()
+    async def _save_quietly(self, streams: Sequence[LocalStream], *, is_released: bool = False) -> None:
+        for first in range(0, len(streams), SAVED_TOGETHER):
+            with suppress(BrokerUnavailableError):
+                await self._save(streams[first : first + SAVED_TOGETHER], is_released=is_released)
+
+    async def _save(self, streams: Sequence[LocalStream], *, is_released: bool = False) -> None:
+        """Keep how far streams were written; find out whether they are still read here."""
+        offsets = [stream.offsets() for stream in streams]
+        args = list[str | int]()
+        for stream, written in zip(streams, offsets, strict=True):
+            args += (stream.session, stream.token, *written, stream.name)
+        replies = await self._instance.call(scripts.SAVE_OFFSETS, int(is_released), *args)
+        for stream, written, reply in zip(streams, offsets, replies, strict=True):
+            stream.saved(written)
+            if reply < 0 and await self._instance.is_final():
+                self._ended(stream.session)
+            elif reply == 0 and not is_released:
+                stream.end()
 
     async def bring_back(self, *, must_restore: bool) -> None:
         """Bring streams up to date after an outage: what was published meanwhile was missed.
@@ -188,5 +209,5 @@ class LocalStreams:
             offsets = (stream.last, *stream.offsets())
             await self._instance.call(scripts.RESTORE, record.id, stream.token, *fields, *offsets, stream.name)
             record.stamp = 0  # counted anew
-        await self._save(stream)
+        await self._save([stream])
         stream.fall_behind()

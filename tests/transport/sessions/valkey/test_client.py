@@ -11,8 +11,8 @@ import anyio
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
-from structlog.testing import capture_logs
 
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.transport.relay import relay
 from tests.transport.serving import until
@@ -158,7 +158,7 @@ async def test_a_mistake_in_a_script_is_its_callers_alone_and_logged_without_arg
             with pytest.raises(ResponseError):
                 await client.call(WRONG, SECRET)
             assert await good == b"1"
-        (failed,) = [entry for entry in logs if entry["event"] == "script_failed"]
+        (failed,) = [entry for entry in logs if entry["message"] == "script_failed"]
         assert (failed["script"], failed["error"], failed["line"]) == (WRONG.sha, "ERR", 2)
         assert SECRET not in str(logs)
 
@@ -356,7 +356,7 @@ async def test_a_message_that_cannot_be_read_costs_only_itself(valkey: ValkeySer
             for message in ("poison", "next"):
                 await say("PUBLISH", "news", message)
             await until(lambda: b"next" in owner.heard)
-        assert [entry["event"] for entry in logs] == ["broker_message_failed"]
+        assert [entry["message"] for entry in logs] == ["broker_message_failed"]
         assert client.is_up
         assert owner.times_up == 1
 
@@ -422,8 +422,8 @@ async def test_a_loss_is_logged_once_and_so_is_the_return_and_no_password(caplog
                 await client.call(COUNT, wait_s=0.5)
             await start(server)
             await until(lambda: client.is_up)
-    received = [entry for entry in logs if entry["log_level"] != "debug"]
-    assert [entry["event"] for entry in received] == ["broker_lost", "broker_back"]
+    received = [entry for entry in logs if entry["severity"] != "DEBUG"]
+    assert [entry["message"] for entry in received] == ["broker_lost", "broker_back"]
     assert received[1]["seconds_down"] >= 0.3
     shown: Sequence[object] = (logs, caplog.text, str(unavailable.value), unavailable.getrepr(), vars(client))
     assert SECRET not in str(shown)
@@ -435,8 +435,8 @@ async def test_a_wrong_password_is_unavailable_and_says_why_in_the_log() -> None
         async with client.run():
             with pytest.raises(BrokerUnavailableError):
                 await client.call(COUNT, wait_s=0.2)
-            await until(lambda: any(entry["event"] == "broker_lost" for entry in logs))
-    (lost,) = [entry for entry in logs if entry["event"] == "broker_lost"]
+            await until(lambda: any(entry["message"] == "broker_lost" for entry in logs))
+    (lost,) = [entry for entry in logs if entry["message"] == "broker_lost"]
     assert lost["error"] == "AuthenticationError"
     assert "wrong-guess" not in str(logs)
 
@@ -445,7 +445,7 @@ async def test_a_subscription_that_is_refused_is_asked_for_again(valkey: ValkeyS
     with capture_logs() as logs:
         async with linked(valkey) as (client, _), operator(valkey) as say:
             await say("ACL", "SETUSER", "default", "resetchannels")
-            await until(lambda: any(entry["event"] == "broker_lost" for entry in logs))
+            await until(lambda: any(entry["message"] == "broker_lost" for entry in logs))
             assert not client.is_up
             assert await client.call(COUNT) == 1
             await say("ACL", "SETUSER", "default", "allchannels")

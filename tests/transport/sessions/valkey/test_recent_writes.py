@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import pytest
 import redis
-from structlog.testing import capture_logs
 
 from shared.writes import recent_writes
 from shared.writes.recent_writes import (
@@ -24,6 +23,7 @@ from shared.writes.recent_writes import (
     State,
     Write,
 )
+from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.transport.brokers import Quiet
 from tests.transport.serving import until
@@ -407,7 +407,7 @@ async def test_while_valkey_is_away_an_instance_knows_its_own_writes_and_says_so
 
     assert [found.subject for found in known] == [found.subject for found in after] == ["TCK-1", "TCK-2", "TCK-3"]
     assert doubt.is_doubt
-    assert [line["event"] for line in logs].count("recent_writes_alone") == 1
+    assert [line["message"] for line in logs].count("recent_writes_alone") == 1
     assert elsewhere is not None
     assert elsewhere.subject == "TCK-1"
 

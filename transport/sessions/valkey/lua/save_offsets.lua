@@ -1,18 +1,27 @@
--- Keeps how far a stream was written; a sign of life. ARGV: session, token of its reader, delivered, certain, asked,
--- is_released, stream. Returns 1; 0 when another reader has the stream by now; -1 without a session.
-local session, reader, is_released, stream = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 5] == '1', ARGV[ARGS + 6]
-local record, place = record_of(session), place_of(session, stream)
-local owner = call('HGET', record, 'owner')
-if not owner then return -1 end
-if call('HGET', place, 'reader') ~= reader then return 0 end
-for index, offset in ipairs({ 'delivered', 'certain', 'asked' }) do -- a reader that wrote nothing yet begins at 0
-  if tonumber(call('HGET', place, offset) or 0) < tonumber(ARGV[ARGS + 1 + index]) then
-    call('HSET', place, offset, ARGV[ARGS + 1 + index])
+-- Keeps how far streams were written; a sign of life. ARGV: is_released, then for each stream: session, token of its
+-- reader, delivered, certain, asked, stream. Returns for each 1; 0 when another reader has the stream by now; -1 without
+-- a session.
+local is_released = ARGV[ARGS] == '1'
+
+local function save(session, reader, offsets, stream)
+  local record, place = record_of(session), place_of(session, stream)
+  local owner = call('HGET', record, 'owner')
+  if not owner then return -1 end
+  if call('HGET', place, 'reader') ~= reader then return 0 end
+  for name, offset in pairs(offsets) do -- a reader that wrote nothing yet begins at 0
+    if tonumber(call('HGET', place, name) or 0) < tonumber(offset) then call('HSET', place, name, offset) end
   end
+  call('HSET', place, 'holder', is_released and '' or me)
+  if stream ~= '' then call('PEXPIRE', place, int(is_released and kept_ms or idle_ms)) end
+  call('HSET', record, 'seen', int(now))
+  keep(session)
+  call('PEXPIRE', sessions_of(owner), int(2 * idle_ms))
+  return 1
 end
-call('HSET', place, 'holder', is_released and '' or me)
-if stream ~= '' then call('PEXPIRE', place, int(is_released and kept_ms or idle_ms)) end
-call('HSET', record, 'seen', int(now))
-keep(session)
-call('PEXPIRE', sessions_of(owner), int(2 * idle_ms))
-return 1
+
+local replies = {}
+for index = ARGS + 1, #ARGV, 6 do
+  local offsets = { delivered = ARGV[index + 2], certain = ARGV[index + 3], asked = ARGV[index + 4] }
+  replies[#replies + 1] = save(ARGV[index], ARGV[index + 1], offsets, ARGV[index + 5])
+end
+return replies

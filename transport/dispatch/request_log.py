@@ -1,0 +1,74 @@
+"""The log line of each MCP request: what was asked for, on whose behalf, and how it ended; nothing of its contents.
+
+The names of the trace's fields are those that Google Cloud Logging links to Cloud Trace.
+Source: Google Cloud Logging, special fields of a structured payload.
+"""
+
+import time
+from typing import Any, Final
+
+from mcp_types import JSONRPCRequest
+from mcp_types.methods import SPEC_CLIENT_METHODS
+
+from shared.telemetry import OTHER, LogContext, get_logger, trace_of
+from transport.dispatch.context import Caller, DispatchContext
+
+log = get_logger(__name__)
+
+TRACE: Final = "logging.googleapis.com/trace"
+SPAN: Final = "logging.googleapis.com/spanId"
+_READS: Final = frozenset({"completion/complete", "prompts/get", "resources/read"})
+_LONGEST_ID: Final = 100
+
+
+class RequestLog(LogContext):
+    """The log context of one request; its line is written when it is left.
+
+    Whoever serves the request adds to the line what only they know, with `add_fields`: its `tool` and `outcome`, and
+    the `revision` and name of its `client`.
+
+    Args:
+        context: of the request.
+        request: it.
+        fields: of every line that is written meanwhile.
+    """
+
+    __slots__ = ("_caller", "_method", "_size", "_started", "_wire")
+
+    def __init__(self, context: DispatchContext, request: JSONRPCRequest, **fields: object) -> None:
+        fields["request_id"] = request.id if isinstance(request.id, int) else request.id[:_LONGEST_ID]
+        self._caller: Caller = context.message_metadata.request_context
+        trace, span = trace_of(self._caller.headers, request.params)
+        if trace:
+            fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
+        super().__init__(**fields)
+        self._wire = context.transport.kind
+        self._method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+        self._size = 0
+        self._started = time.perf_counter()
+
+    def responded(self, body: bytes, code: int | None) -> None:
+        """Take note of the response, and of the code of the error that it is."""
+        self._size = len(body)
+        if code is not None and self._fields.get("outcome", "ok") == "ok":  # else it is known by a better word
+            self.add(outcome=str(code))
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Write the line; a request that was not responded to was cancelled."""
+        principal = self._caller.principal
+        said: dict[str, Any] = {
+            "wire": self._wire,
+            "method": self._method,
+            "outcome": self._fields.get("outcome", "ok" if self._size else "cancelled"),
+            "duration_ms": round((time.perf_counter() - self._started) * 1e3, 1),
+            "bytes": self._size,
+        }
+        if principal.proof == "api_key":
+            said["key"] = principal.credential
+        if self._method == "tools/call":
+            log.info("tool_call_finished", **said)
+        elif self._method in _READS:
+            log.info("read_finished", **said)
+        else:
+            log.info("request_finished", **said)
+        super().__exit__(*exc_info)
