@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from fastapi import FastAPI
-from mcp.server import MCPServer
 
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
@@ -115,7 +114,7 @@ class TicketService:
         self._tenants = (
             None if directory is None else TenantToolsProvider(directory, connect=self._connect, tools=tools)
         )
-        self.server: MCPServer = build_server(
+        self.server = build_server(
             self._tenants or SingleToolsProvider(tools(self._api)),
             trail=trail,
             counter=counter,
