@@ -116,6 +116,7 @@ class CloudMCPServer:
                 recheck_s=settings.revoke_within * RECHECKED,
                 habits=habits,
                 counter=counter,
+                own_tools=self._service.server.own_tools,
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
                 public_url=str(settings.public_url or ""),

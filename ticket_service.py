@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import anyio
-from mcp.server import MCPServer
 from starlette.types import Receive, Scope, Send
 
 from shared.api_client import APIClient
@@ -208,7 +207,7 @@ class TicketService:
         self._tenants = (
             None if directory is None else TenantToolsProvider(directory, connect=self._connect, tools=tools)
         )
-        self.server: MCPServer = build_server(
+        self.server = build_server(
             self._tenants or SingleToolsProvider(tools(self._api)),
             trail=trail,
             counter=counter,

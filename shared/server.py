@@ -36,6 +36,7 @@ from shared.mcp_tools.read_only import RefuseWrites
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
 from shared.mcp_tools.whose_tickets import FirstResult
+from shared.own_tools import OwnTools
 from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.scopes import Scopes
@@ -53,6 +54,13 @@ _MAX_URI: Final = 2_000
 _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
+class TicketServer(MCPServer[Any]):
+    """The server that `build_server` returns."""
+
+    own_tools: OwnTools
+    """Its tools, for a transport that calls them directly."""
+
+
 def build_server(
     tools_provider: ToolsProvider,
     *,
@@ -64,7 +72,7 @@ def build_server(
     read_only: bool = False,
     whose_tickets: Callable[[], str] | None = None,
     language: Language | None = None,
-) -> MCPServer[Any]:
+) -> TicketServer:
     """Return a server over the tools of `tools_provider`; it opens nothing and can serve many sessions at once.
 
     Args:
@@ -82,8 +90,8 @@ def build_server(
     """
     call_log = CallLog(trail or LoggedAuditTrail(), counter)
     habits = habits or ClientHabits(counter=counter)
-    tools = [TicketTool.of(spec, tools_provider, call_log, habits) for spec in TOOLS if spec.read_only or not read_only]
-    server: MCPServer[Any] = MCPServer(
+    tools = [TicketTool(spec, tools_provider, call_log, habits) for spec in TOOLS if spec.read_only or not read_only]
+    server = TicketServer(
         NAME,
         title="Ticket server",
         version=version,
@@ -91,7 +99,7 @@ def build_server(
         request_state_security=request_state.security(request_state_keys),
         cache_hints=CACHE_HINTS,
         subscriptions=False,  # nothing that is offered changes while it runs
-        tools=list(tools),
+        tools=[tool.registered() for tool in tools],
         resources=[
             TextResource(
                 uri="docs://overview",
@@ -119,6 +127,7 @@ def build_server(
         server.middleware.append(RefuseWrites(call_log))
     if whose_tickets is not None:
         server.middleware.append(FirstResult(whose_tickets))
+    server.own_tools = OwnTools(server, tools)
     return server
 
 

@@ -29,6 +29,7 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.direct_calls import OwnTools
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
@@ -89,6 +90,8 @@ class TransportOptions:
     """What is served of clients that bend the protocol."""
     counter: Counter | None = None
     """Counts streams, refusals, requests and clients."""
+    own_tools: OwnTools | None = None
+    """Tools of the server that are called without the SDK; None where every call goes through it."""
     bus: SharedBus | None = None
     """The one that the server publishes to, so that subscribers of all instances hear it; without one a server's events
     stay on the instance where they happen."""
@@ -173,7 +176,9 @@ class Transport:
         # From a message to its response.
         back_channel = ClientRequests(broker)
         self._usage = usage = Usage(counter)
-        self._kernel = kernel = SDKKernel(server, back_channel, usage=usage, tenants=tenants, counter=counter)
+        self._kernel = kernel = SDKKernel(
+            server, back_channel, usage=usage, tenants=tenants, counter=counter, own_tools=options.own_tools
+        )
         running = RunningCalls()
         self._inbox = inbox = Inbox(kernel, broker, back_channel, calls=running, bus=options.bus, counter=counter)
         self._dispatcher = dispatcher = Dispatcher(

@@ -6,14 +6,13 @@ from typing import Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, TextContent
 
 from shared.errors import NotFoundError, TicketServerError
 from shared.localization import localized
 from shared.mcp_resources.catalog import KINDS, MASTER, TICKET, TemplateSpec
 from shared.mcp_tools.call_log import CallLog, ReadKind, call_of
 from shared.mcp_tools.protocol_error import protocol_error
-from shared.mcp_tools.tool import TicketTool
+from shared.mcp_tools.tool import TicketTool, ToolResult
 
 
 class TicketResources:
@@ -68,9 +67,8 @@ class TicketResources:
         return _text(result, tool)
 
 
-def _text(result: CallToolResult, tool: str) -> str:
-    text = "".join(one.text for one in result.content if isinstance(one, TextContent))
-    if "nextOffset" not in (result.structured_content or {}):
-        return text
+def _text(result: ToolResult, tool: str) -> str:
+    if "nextOffset" not in result.structured:
+        return result.text
     more = localized("This resource ends here; {tool} shows the rest, with query or offset.", tool=tool)
-    return f"{text}\n\n{more}"
+    return f"{result.text}\n\n{more}"

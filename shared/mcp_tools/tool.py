@@ -1,9 +1,10 @@
-"""One tool call, from the SDK to the caller's tools and back: the boundary where errors become results."""
+"""One tool call, from its arguments to its result and back: the boundary where errors become results."""
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from mcp.server import ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
@@ -31,18 +32,38 @@ from shared.tools import TicketTools
 log = get_logger(__name__)
 
 
-class TicketTool(Tool):
-    """An SDK tool with its own parsing of arguments and results, so that a call reports all its problems at once."""
+class ToolResult(NamedTuple):
+    """What a call returns, in both of its forms."""
 
-    _spec: ToolSpec = PrivateAttr()
-    _tools_provider: ToolsProvider = PrivateAttr()
-    _call_log: CallLog = PrivateAttr()
-    _habits: ClientHabits = PrivateAttr()
+    text: str
+    structured: dict[str, Any]
+    """The same as JSON, for programs."""
+    is_error: bool = False
 
-    @classmethod
-    def of(cls, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog, habits: ClientHabits) -> "TicketTool":
-        """Return the tool that `spec` describes, over the tools of `tools_provider`; `call_log` records its calls."""
-        tool = cls(
+
+class TicketTool:
+    """A tool that parses its arguments itself, so that a call reports all its problems at once.
+
+    Args:
+        spec: describes it.
+        tools_provider: provides the tools of each caller's tenant.
+        call_log: records its calls.
+        habits: what is served of clients that bend the protocol.
+    """
+
+    def __init__(
+        self, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog, habits: ClientHabits
+    ) -> None:
+        self._spec = spec
+        self._tools_provider = tools_provider
+        self._call_log = call_log
+        self._habits = habits
+        self.name = spec.name
+
+    def registered(self) -> Tool:
+        """Return it as a tool of the SDK's registry."""
+        spec = self._spec
+        tool = _RegisteredTool(
             fn=spec.render,  # the SDK requires a function; `run` is what runs
             name=spec.name,
             title=spec.title,
@@ -58,20 +79,15 @@ class TicketTool(Tool):
                 open_world_hint=False,
             ),
         )
-        tool._spec, tool._tools_provider, tool._call_log, tool._habits = spec, tools_provider, call_log, habits
+        tool._tool = self  # noqa: SLF001 - its own
         return tool
 
-    async def run(
-        self,
-        arguments: dict[str, Any],
-        context: Context[Any, Any],
-        convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
-    ) -> CallToolResult:
-        """Run one call and return its result; errors become results with `isError`."""
+    async def run(self, arguments: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> ToolResult:
+        """Run the call of one request and return its result; errors become results with `is_error`."""
         started = time.monotonic()
         reading = Reading(self._habits)
-        call = call_of(context.request_context, arguments)
-        call.steps = CallSteps(self._call_log, self._spec, call, context.report_progress)
+        call = call_of(ctx, arguments)
+        call.steps = CallSteps(self._call_log, self._spec, call, ctx.session.report_progress)
         outcome, lacks = "cancelled", None
         try:
             refuse_excess(arguments)
@@ -89,7 +105,7 @@ class TicketTool(Tool):
             await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
-    async def answer(self, arguments: dict[str, Any], call: ToolCall) -> CallToolResult:
+    async def answer(self, arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         """Return the result of a call that this server makes itself. Raises: TicketServerError."""
         try:
             async with self._tools_provider.acquire(call.principal) as tools:
@@ -102,7 +118,7 @@ class TicketTool(Tool):
 
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
-    ) -> CallToolResult:
+    ) -> ToolResult:
         reading.at = await tools.calendar.time()
         call.ticket_user = tools.ticket_user
         arguments = reading.straightened(self._spec.input_model, arguments)
@@ -116,8 +132,7 @@ class TicketTool(Tool):
         result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
         notes = (*reading.notes, *result.notes, *unreadable_notes(result), *filter(None, [setting_is_wrong]))
         shown = cleaned(result.model_copy(update={"notes": notes}))
-        text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
-        return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
+        return ToolResult(f"{self._spec.render(shown)}\n\n{render.stamp(shown)}", shown.structured())
 
     def _fault(self) -> TicketServerError:
         fault = TicketServerError(localized("This server failed; the operator finds the reason in its log."))
@@ -126,15 +141,32 @@ class TicketTool(Tool):
         return fault
 
 
-def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> CallToolResult:
-    """Return `error` as a result; its `structuredContent` fits every tool's output schema.
+class _RegisteredTool(Tool):
+    """A `TicketTool` for the SDK, which keeps pydantic models."""
+
+    _tool: TicketTool = PrivateAttr()
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
+    ) -> CallToolResult:
+        """Run one call and return its result."""
+        text, structured, is_error = await self._tool.run(arguments, context.request_context)
+        return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=is_error)
+
+
+def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResult:
+    """Return `error` as a result; as JSON it fits every tool's output schema.
 
     Args:
         error: what happened.
         arguments: those that count; they are repeated where all problems have known corrections.
     """
-    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": render.sentence(error)}
-    text = render.failure(error)
+    sentence = render.sentence(error)
+    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": sentence}
+    text = render.failure(sentence)
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value
     if isinstance(error, InvalidInputError):
@@ -142,9 +174,7 @@ def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> CallToolR
         if again := call_again(arguments, error.problems):
             said["callAgain"] = again
             text += f"\n{in_code(again)}"
-    return CallToolResult(
-        content=[TextContent(text=text)], structured_content={"error": Cleaning().of(said)}, is_error=True
-    )
+    return ToolResult(text, {"error": Cleaning().of(said)}, is_error=True)
 
 
 def _what_is_wrong(error: InvalidInputError) -> dict[str, Any]:

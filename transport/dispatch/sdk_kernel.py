@@ -14,10 +14,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from mcp.server import MCPServer
+from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.lowlevel import Server
 from mcp.server.runner import ServerRunner, serve_one
+from mcp.server.session import ServerSession
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
@@ -32,6 +33,8 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
+    PROTOCOL_VERSION_META_KEY,
+    SERVER_INFO_META_KEY,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
@@ -47,6 +50,7 @@ from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logg
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
+from transport.dispatch.direct_calls import DirectCalls, OwnTools
 from transport.dispatch.tracing import trace_where_needed
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
@@ -110,6 +114,7 @@ class SDKKernel:
         usage: counts which clients are served.
         tenants: organisations that counters tell apart.
         counter: counts `mcp_requests` by method, outcome and tenant.
+        own_tools: tools of the server that are called without the SDK.
     """
 
     def __init__(
@@ -120,6 +125,7 @@ class SDKKernel:
         usage: Usage,
         tenants: BoundedLabels,
         counter: Counter | None,
+        own_tools: OwnTools | None = None,
     ) -> None:
         self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
@@ -128,6 +134,7 @@ class SDKKernel:
         self._usage = usage
         self._tenants = tenants
         self._counter = counter
+        self._direct = DirectCalls(own_tools)
         self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
         """Tools as the server listed them last."""
@@ -167,7 +174,12 @@ class SDKKernel:
             else:
                 kept = self._runner(session)
                 add_fields(**kept.client.labels)
-                result = await kept.runner.on_request(context, request.method, request.params)
+                connection = kept.runner.connection
+                own = self._direct.tools_for(request, is_modern=False) if connection.initialize_accepted else None
+                if own is not None:
+                    result = await own.call(self._plain_context(context, request, connection))
+                else:
+                    result = await kept.runner.on_request(context, request.method, request.params)
                 kept.client.requests += 1
             if request.method == "tools/list":
                 self._learn(result["tools"])
@@ -290,15 +302,38 @@ class SDKKernel:
         self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         """Serve a request with nothing but what it says itself."""
-        if context.revision is None:
+        is_modern = context.revision is None
+        if (own := self._direct.tools_for(request, is_modern=is_modern)) is not None:
+            version = context.revision or request.params["_meta"][PROTOCOL_VERSION_META_KEY]
+            connection = Connection.from_envelope(version, None, None)
+            result = await own.call(self._plain_context(context, request, connection))
+            return result | {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}} if is_modern else result
+        if is_modern:
             connection = self._modern_connection(session, request)
         else:
             if request.method in _OF_SESSIONS and self._server.get_request_handler(request.method) is not None:
                 text = f"{request.method} changes a session, and this request names none: send Mcp-Session-Id."
                 raise MCPError(INVALID_REQUEST, text, {"kind": "no_session"})
             connection = Connection.from_envelope(context.revision, None, None)  # as the SDK's stateless mode does
-        return await serve_one(
+        result = await serve_one(
             self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
+        )
+        if is_modern:
+            self._direct.served(request)
+        return result
+
+    def _plain_context(
+        self, context: DispatchContext, request: JSONRPCRequest, connection: Connection
+    ) -> ServerRequestContext[Any, Any]:
+        """Return what the SDK's runner makes for a request whose `_meta` concerns nothing but progress."""
+        return ServerRequestContext(
+            session=ServerSession(context, connection),
+            lifespan_context=self._state,
+            protocol_version=connection.protocol_version,
+            method=request.method,
+            params=request.params,
+            request_id=context.request_id,
+            request=context.message_metadata.request_context,
         )
 
     def _modern_connection(self, session: SessionRecord | None, request: JSONRPCRequest) -> Connection:

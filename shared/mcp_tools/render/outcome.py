@@ -27,9 +27,9 @@ def stamp(result: results.Result) -> str:
     return localized(" ").join(said)
 
 
-def failure(error: TicketServerError) -> str:
-    """Render `sentence(error)` as text that every Markdown renderer shows literally."""
-    return "\n".join(inline(line) for line in sentence(error).split("\n"))
+def failure(said: str) -> str:
+    """Render what `sentence` returned as text that every Markdown renderer shows literally."""
+    return "\n".join(map(inline, said.split("\n")))
 
 
 def sentence(error: TicketServerError) -> str:

@@ -95,13 +95,13 @@ def test_a_long_master_list_says_how_much_of_it_is_shown() -> None:
     ],
 )
 def test_a_failure_says_exactly_one_thing_about_what_happened(error: TicketServerError) -> None:
-    text = render.failure(error)
+    text = render.failure(render.sentence(error))
 
     said = {effect: text.casefold().count(words.rstrip(".").casefold()) for effect, words in render.EFFECTS.items()}
     assert said == {effect: int(effect == error.effect) for effect in Effect}
 
 
 def test_names_in_a_failure_cannot_break_its_text() -> None:
-    text = render.failure(InvalidInputError("No such id. Allowed: acc1 (<b>|`x`)."))
+    text = render.failure(render.sentence(InvalidInputError("No such id. Allowed: acc1 (<b>|`x`).")))
 
     assert text == r"No such id. Allowed: acc1 (&lt;b&gt;\|\`x\`). Nothing was changed."

@@ -1,0 +1,86 @@
+"""Decides which calls go past the SDK's kernel: plain calls of tools that need nothing of it.
+
+Plain is a call that the kernel would pass on as it is, which is decided by the shape of its parameters alone. Whatever
+may be refused, or mean more, is left to the kernel: unknown parameters, names that are not ASCII, an envelope of
+2026-07-28 that the kernel has not served yet.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from mcp.server import ServerRequestContext
+from mcp_types import JSONRPCRequest
+
+from shared.lru import LRUCache
+from shared.wire_json import encode
+
+KEPT_ENVELOPES: Final = 256
+MAX_ENVELOPE_BYTES: Final = 2_000
+"""A longer envelope is left to the kernel each time."""
+_PLAIN: Final = frozenset({"name", "arguments", "_meta"})
+_RESERVED: Final = "io.modelcontextprotocol/"
+"""How the names in `_meta` begin that have a meaning, apart from `progressToken`."""
+
+
+class OwnTools(Protocol):
+    """The tools of a server that need nothing of the SDK's kernel: `shared.own_tools` has ours."""
+
+    def has(self, name: object) -> bool:
+        """Whether the tool `name` is one of them."""
+        ...
+
+    async def call(self, ctx: ServerRequestContext[Any, Any]) -> dict[str, Any]:
+        """Return the result of a call as it is sent, but for `_meta`. Raises: MCPError."""
+        ...
+
+
+class DirectCalls:
+    """Knows which calls may go directly to `tools`.
+
+    Args:
+        tools: of the server; None if every call needs the kernel.
+    """
+
+    def __init__(self, tools: OwnTools | None) -> None:
+        self._tools = tools
+        self._served: LRUCache[bytes, bool] = LRUCache(KEPT_ENVELOPES)
+
+    def tools_for(self, request: JSONRPCRequest, *, is_modern: bool) -> OwnTools | None:
+        """Return the tools that serve `request`; None if the kernel has to.
+
+        Args:
+            request: it.
+            is_modern: whether it carries the envelope of 2026-07-28, which was classified already.
+        """
+        params = request.params
+        if self._tools is None or request.method != "tools/call" or params is None or not params.keys() <= _PLAIN:
+            return None
+        arguments, meta = params.get("arguments", {}), params.get("_meta", {})
+        if not _is_plain(arguments) or not _is_plain(meta) or not _is_token(meta.get("progressToken", 0)):
+            return None
+        envelope = _envelope(meta)
+        if self._served.get(envelope) is None if is_modern else envelope != _NO_ENVELOPE:
+            return None
+        return self._tools if self._tools.has(params.get("name")) else None
+
+    def served(self, request: JSONRPCRequest) -> None:
+        """Take note that the kernel served a request of 2026-07-28: it accepts its envelope."""
+        envelope = _envelope((request.params or {})["_meta"])
+        if self._tools is not None and request.method == "tools/call" and len(envelope) <= MAX_ENVELOPE_BYTES:
+            self._served.put(envelope, True)  # noqa: FBT003 - a set with a bound
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, dict) and all(map(str.isascii, value))
+
+
+def _is_token(value: object) -> bool:
+    return type(value) is int or (isinstance(value, str) and value.isascii())
+
+
+def _envelope(meta: Mapping[str, Any]) -> bytes:
+    """Return what `_meta` holds under reserved names, as bytes that only equal values have."""
+    return encode({name: value for name, value in meta.items() if name.startswith(_RESERVED)})
+
+
+_NO_ENVELOPE: Final = _envelope({})
