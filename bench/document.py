@@ -1,0 +1,6 @@
+"""x"""
+
+from bench.figures import Run
+
+
+def rewrite(run: Run) -> None: ...
