@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,13 +22,10 @@ from bootstrap.machine import say, stop
 def main(arguments: Sequence[str]) -> None:
     """Measure the given rows and print their tables."""
     options = _parser().parse_args(arguments)
-    if unknown := set(options.rows) - TITLES.keys():
-        stop(f"there are no rows {', '.join(sorted(unknown))}. The rows are: {', '.join(TITLES)}.")
-    if sys.platform != "linux":
-        stop("`bench` reads the processor time of threads, which only Linux shows.")
-    if not is_possible():
-        say("instructions are not counted, because valgrind is missing: `apt-get install valgrind`")
-    run = Run.of(_figures(options.rows or list(TITLES), is_quick=options.quick))
+    if options.figures:
+        run = Run.read(options.figures)
+    else:
+        run = Run.of(_figures(_rows(options.rows), is_quick=options.quick))
     print(report(run))
     if options.json:
         run.write(options.json)
@@ -45,20 +42,35 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="what to measure; by default everything")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, 1,000 tickets, no instructions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
-    parser.add_argument("--write", action="store_true", help="write docs/performance.md, its plot and the ratios")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="measure nothing: take those of an earlier --json")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/performance.md, its plot and bench/ratios.toml"
+    )
     return parser
 
 
-def _figures(keys: Sequence[str], *, is_quick: bool) -> list[Figure]:
-    figures: list[Figure] = []
+def _rows(asked: Sequence[str]) -> Sequence[str]:
+    if unknown := sorted(set(asked) - TITLES.keys()):
+        stop(f"there are no rows {', '.join(unknown)}. The rows are: {', '.join(TITLES)}.")
+    if sys.platform != "linux":
+        stop("`bench` reads the processor time of threads, which only Linux shows.")
+    if not is_possible():
+        say("instructions are not counted, because valgrind is missing: `apt-get install valgrind`")
+    return asked or list(TITLES)
+
+
+def _figures(keys: Sequence[str], *, is_quick: bool) -> Iterator[Figure]:
     os.sched_setaffinity(0, {LOAD_CORE % (os.cpu_count() or 1)})
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as running:
         lab = Lab(Path(folder), running, is_quick=is_quick)
         for key in keys:
             begun = time.monotonic()
-            figures += measure(key, lab, is_quick=is_quick)
-            say(f"{key} measured in {time.monotonic() - begun:.0f} s")
-    return figures
+            try:
+                yield from measure(key, lab, is_quick=is_quick)
+            except (RuntimeError, OSError, ExceptionGroup) as error:  # the other rows still count
+                say(f"{key} could not be measured: {error}")
+            else:
+                say(f"{key} measured in {time.monotonic() - begun:.0f} s")
 
 
 if __name__ == "__main__":
