@@ -128,6 +128,7 @@ DEVELOPERS: Final = MappingProxyType({
     "test": Command(development.test, "all checks; with arguments, only pytest; --long [PART] for the long tests"),
     "mutants": Command(partial(development.run_tool, ["tests/mutants.py"]), "break the code and watch the tests fail"),
     "chaos": Command(partial(development.run_tool, ["-m", "tests.chaos"]), "break servers in the middle of calls"),
+    "bench": Command(partial(development.run_tool, ["-m", "bench"]), "measure this server beside others"),
     "renew": Command(partial(development.run_tool, ["-m", "tests.renew"]), "rewrite tables that repeat code"),
     "bundle": Command(partial(development.run_tool, ["-m", "tests.bundle"]), "pack the extension for Claude Desktop"),
     "demo-outage": Command(development.demo_outage, "two instances, killed while a client works: half a minute"),

@@ -10,7 +10,9 @@ from typing import Final
 
 import pytest
 
-PACKAGES: Final = MappingProxyType({"nginx": "nginx-light", "caddy": "caddy", "chromium": "chromium", "curl": "curl"})
+PACKAGES: Final = MappingProxyType({
+    "nginx": "nginx-light", "caddy": "caddy", "chromium": "chromium", "curl": "curl", "valgrind": "valgrind",
+})  # fmt: skip
 """The package of each program; .ci/run installs them."""
 _NOT_RUN: Final = "not run: "
 

@@ -131,9 +131,11 @@ MAY_IMPORT: Final = MappingProxyType({
         *("bootstrap.doctor", "auth.authorization_server.identity_provider.provider", "auth.oauth", "shared"),
         "auth.authorization_server.clients.redirects",
     ),
+    "bench": ("bench", "auth.providers", "bootstrap", "shared", "tests", "transport"),  # starts servers as tests do
+    "bench.servers": ("bench.servers", "auth.providers", "shared", "transport"),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
-        *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
+        *("tests", "run", "bench", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
         *("ticket_server", "shared", "sse_conformance", "web", "capacity"),
         *EDGES,
     ),
@@ -200,7 +202,7 @@ def closest(name: str, parents: Iterable[str]) -> str | None:
 def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
     """Return why `importer` may not import `imported`, or None when it may."""
     reserved = closest(imported, RESERVED)
-    if reserved and not closest(importer, [*RESERVED[reserved], "tests"]):
+    if reserved and not closest(importer, [*RESERVED[reserved], "tests", "bench"]):
         return f"{reserved} is for {', '.join(RESERVED[reserved])}"
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
@@ -306,11 +308,11 @@ def test_no_folder_of_the_product_has_too_many_files() -> None:
 
 
 def test_no_two_public_classes_of_the_product_have_one_name() -> None:
-    """Both ends of the ticket API name its shapes alike: `ticket_api` is a program of its own."""
+    """Both ends of the ticket API name its shapes alike: `ticket_api` is a program of its own. `bench` is not shipped."""
     places = Counter(
         node.name
         for path in sources(ROOT)
-        if path.relative_to(ROOT).parts[0] not in {"tests", "ticket_api"}
+        if path.relative_to(ROOT).parts[0] not in {"tests", "ticket_api", "bench"}
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )

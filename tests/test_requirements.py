@@ -28,6 +28,7 @@ ALL: Final = [
     *((ROOT, stem) for stem in SETS),
     *((CLIENTS, stem) for stem in ("python-v1", "python-v2", "converters", "judges")),
     *((PEERS, stem) for stem in ("newest", "before-2")),
+    *((ROOT / "bench" / "environments", stem) for stem in ("fastmcp", "toolbox")),
 ]
 LOCKED: Final = [CLIENTS / "node", ROOT / "tests" / "clients"]
 SYSTEMS: Final = ("linux", "darwin", "win32")

@@ -246,7 +246,7 @@ def test_an_unknown_part_of_the_long_tests_is_refused_with_the_list_of_parts(
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr.endswith(
-        "The parts are: attacks, chaos, clients, coverage, data, fuzz, scale, set-up, tasks.\n"
+        "The parts are: attacks, chaos, clients, coverage, data, fuzz, scale, set-up, speed, tasks.\n"
     )
 
 

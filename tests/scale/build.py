@@ -6,7 +6,7 @@ Indexes are dropped and built again afterwards.
 
 import asyncio
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -204,14 +204,14 @@ AFTER: Final = {
 """What the databases do themselves in time."""
 
 
-async def build(url: str) -> None:
-    """Fill the database."""
+async def build(url: str, those: Iterable[Tenant]) -> None:
+    """Fill the database with these tenants."""
     async with open_engine(resolve_url(url), statement_s=STATEMENT_S) as engine, engine.connect() as connection:
         for statement in BEFORE[engine.dialect.name]:
             await connection.exec_driver_sql(statement)
         await connection.commit()
         indexes = await connection.run_sync(drop_indexes)
-        for tenant in tenants():
+        for tenant in those:
             for some in rows_of(tenant):
                 await write(connection, some)
                 if some.table is tables.tickets:
@@ -224,4 +224,4 @@ async def build(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(build(sys.argv[1]))
+    asyncio.run(build(sys.argv[1], tenants()))

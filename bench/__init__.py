@@ -1,0 +1,1 @@
+"""Measures this server beside what people use instead: `python3 run.py bench`; docs/performance.md explains it."""

@@ -1,0 +1,113 @@
+"""What is not a unit of work: memory of idle sessions, start over STDIO, and latency at a fixed rate."""
+
+import asyncio
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+import uvloop
+
+from bench.figures import MEMORY, P50, P99, START, Figure
+from bench.lab import Lab
+from bench.parties import Party, programs, running
+from bench.process import SERVER_CORE, running_on
+from bench.programs import stdio_commands
+from bench.rows import Row
+from bench.wires import HANDSHAKE, initialize
+from tests.processes import ROOT, environment, sqlite
+
+IDLE: Final = (100, 500)
+"""Sessions between which memory is compared."""
+SECONDS: Final = 10
+"""For which calls come at a fixed rate."""
+
+
+def memory(key: str, row: Row, lab: Lab) -> list[Figure]:
+    """Return the memory of an idle session at every server of the row."""
+    found = []
+    for contender, program in programs(row, lab):
+        with running(contender, program, lab) as party:
+            found.append(Figure(key, contender.name, MEMORY, uvloop.run(_kb_of_an_idle_session(party))))
+    return found
+
+
+async def _kb_of_an_idle_session(party: Party) -> float:
+    few, many = IDLE
+    await party.open(few)
+    before = party.server.resident_kb()
+    await party.open(many - few)
+    kb = (party.server.resident_kb() - before) / (many - few)
+    party.close()
+    return kb
+
+
+def start(key: str, lab: Lab, rounds: int) -> list[Figure]:
+    """Return the time until servers over STDIO have answered `initialize`, in turns."""
+    taken: dict[str, list[float]] = {}
+    folder = lab.new_path("stdio")
+    folder.mkdir()
+    for _ in range(rounds):
+        for name, command in stdio_commands().items():
+            taken.setdefault(name, []).append(_ms_until_initialized(command, sqlite(folder)))
+    return [Figure(key, name, START, min(all_ms), statistics.median(all_ms)) for name, all_ms in taken.items()]
+
+
+def _ms_until_initialized(command: Sequence[str], database: str) -> float:
+    begun = time.perf_counter()
+    with running_on(SERVER_CORE), subprocess.Popen(
+        command, cwd=ROOT, env=environment(MCP_DATABASE_URL=database), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(initialize(HANDSHAKE) + b"\n")
+        process.stdin.flush()
+        response = json.loads(process.stdout.readline())
+        taken = time.perf_counter() - begun
+        process.kill()
+    if "result" not in response:
+        raise RuntimeError(f"{command}: {response}")
+    return taken * 1e3
+
+
+def latency(key: str, row: Row, lab: Lab) -> list[Figure]:
+    """Return the latency of every server of the row, one after the other."""
+    with ExitStack() as stack:
+        parties = [stack.enter_context(running(contender, made, lab)) for contender, made in programs(row, lab)]
+        return [figure for party in parties for figure in uvloop.run(_latency(key, row, party))]
+
+
+async def _latency(key: str, row: Row, party: Party) -> list[Figure]:
+    await party.open(row.sessions)
+    await party.turn(row.calls)
+    await party.renew()
+    ms = sorted(await _paced(party, row.per_second))
+    party.close()
+    name = party.contender.name
+    return [Figure(key, name, P50, ms[len(ms) // 2]), Figure(key, name, P99, ms[len(ms) * 99 // 100])]
+
+
+async def _paced(party: Party, per_second: int) -> list[float]:
+    """Return how long calls took, in ms from when each was due: a server that stalls makes later ones wait, too."""
+    free: asyncio.Queue[object] = asyncio.Queue()
+    for wire in party.wires:
+        free.put_nowait(wire)
+    taken: list[float] = []
+
+    async def one(due: float) -> None:
+        wire = await free.get()
+        await party.contender.work(wire)
+        taken.append((time.perf_counter() - due) * 1e3)
+        free.put_nowait(wire)
+
+    begun = time.perf_counter()
+    async with asyncio.TaskGroup() as calls:
+        for number in range(per_second * SECONDS):
+            due = begun + number / per_second
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            calls.create_task(one(due))
+    return taken
