@@ -67,8 +67,8 @@ def _inbound(value: Message | MalformedMessageError) -> Inbound:
 
 
 def _model(value: Message) -> JSONRPCMessage:
-    """Return a message as the SDK's model of it: which one is known from its members, so only one is tried."""
-    if "method" not in value:
+    """Return a message as the SDK's model of it: which one shows in its members, so that only one is tried."""
+    if "method" not in value or "error" in value:
         return jsonrpc_message_adapter.validate_python(value)
     kind = JSONRPCRequest if "id" in value else JSONRPCNotification
     return kind.model_validate(value)
