@@ -60,7 +60,13 @@ def presented(request: HTTPConnection) -> Presented:
     Raises:
         AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
     """
-    keys, bearers = request.headers.getlist("x-api-key"), request.headers.getlist("authorization")
+    keys: list[str] = []
+    bearers: list[str] = []
+    for name, value in request.scope["headers"]:
+        if name == b"x-api-key":
+            keys.append(value.decode("latin-1"))
+        elif name == b"authorization":
+            bearers.append(value.decode("latin-1"))
     if len(keys) > 1 or len(bearers) > 1:
         raise ContradictingCredentialsError
     key = keys[0].strip(_BLANKS) if keys else None
@@ -80,7 +86,7 @@ def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
     Raises:
         AuthenticationError: as `presented` does.
     """
-    return tuple(key for key in presented(request) if key is not None)
+    return tuple([key for key in presented(request) if key is not None])
 
 
 def presented_key(request: HTTPConnection) -> str | None:

@@ -29,10 +29,17 @@ class ChainedAuthProvider(KeyAuthProvider):
 
     async def owner_of(self, key: str) -> Principal:
         """Return the principal the key belongs to. Raises: AuthenticationError, as the two providers do."""
-        is_stored = key.startswith(PREFIX)
-        return await (self._stored if is_stored else self._shared).owner_of(key)
+        return await self._provider_of(key).owner_of(key)
+
+    def recognised(self, key: str) -> Principal | None:
+        """Ask the provider that checks such keys."""
+        return self._provider_of(key).recognised(key)
 
     async def is_still_valid(self, principal: Principal) -> bool:
         """Ask the provider that authenticated `principal`."""
         provider = self._shared if principal.credential == SHARED else self._stored
         return await provider.is_still_valid(principal)
+
+    def _provider_of(self, key: str) -> KeyAuthProvider:
+        is_stored = key.startswith(PREFIX)
+        return self._stored if is_stored else self._shared

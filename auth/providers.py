@@ -5,8 +5,9 @@ Every provider fails closed, compares secrets in constant time and never reveals
 
 import hmac
 import re
+import time
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from hashlib import sha256
 from typing import Final
 
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 
 from auth.oauth.provider import OAuthProvider
 from auth.presented import ContradictingCredentialsError, NoCredentialError, presented_key, presented_keys
+from shared.blind_cache import BlindCache
 from shared.client_habits import ClientHabits
 from shared.identity import ANONYMOUS, AuthenticationError, AuthProvider, Principal
 
@@ -41,6 +43,10 @@ FOREIGN_CREDENTIAL: Final = "foreign_credential"
 """The habit of clients behind a gateway that asks for a credential of its own."""
 SHARED: Final = "shared"
 """`Principal.credential` of the shared key."""
+SERVICE_ACCOUNT: Final = Principal(id="service-account", proof="api_key", credential=SHARED)
+"""All holders of the shared key."""
+RECOGNISED_S: Final = 60.0
+"""How long the shared key is recognised after it was proved; the throttle remembers right keys for longer."""
 
 
 def wrong_key(key: str) -> AuthenticationError:
@@ -117,16 +123,21 @@ class APIKeyAuthProvider(KeyAuthProvider):
     Args:
         api_key: the key.
         habits: see `KeyAuthProvider`.
+        seconds: a monotonic clock.
 
     Raises:
         ValueError: the key is empty, which would accept an empty header.
     """
 
-    def __init__(self, api_key: str, *, habits: ClientHabits | None = None) -> None:
+    def __init__(
+        self, api_key: str, *, habits: ClientHabits | None = None, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(habits)
         if not api_key.strip():
             raise ValueError("an empty API key protects nothing")
         self._digest = sha256(api_key.strip().encode()).digest()
+        self._proved_at: BlindCache[float] = BlindCache(max_entries=1)
+        self._seconds = seconds
 
     async def owner_of(self, key: str) -> Principal:
         """Return the service account. Raises: AuthenticationError: (401) the key is wrong."""
@@ -134,4 +145,11 @@ class APIKeyAuthProvider(KeyAuthProvider):
         # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
         if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
             raise wrong_key(key)
-        return Principal(id="service-account", proof="api_key", credential=SHARED)
+        self._proved_at.put(key, self._seconds())
+        return SERVICE_ACCOUNT
+
+    def recognised(self, key: str) -> Principal | None:
+        """Return the service account if the key was proved within the last minute."""
+        proved_at = self._proved_at.get(key)
+        is_recent = proved_at is not None and self._seconds() - proved_at < RECOGNISED_S
+        return SERVICE_ACCOUNT if is_recent else None

@@ -1,7 +1,8 @@
 """Keys of the identity store: a key authenticates its user or service account, with its owner's current role.
 
-A lookup by public id is cached for `cache_s` seconds; the secret is compared on every request. So a revocation, a
-disabled owner, a changed role or an ended membership takes effect everywhere within that time.
+A lookup by public id is cached for `cache_s` seconds, and the secret is compared with it; while that very lookup is
+cached, the same key is recognised without another comparison. So a revocation, a disabled owner, a changed role or an
+ended membership takes effect everywhere within that time.
 
 While the store does not respond, keys with a cached lookup keep working and all others are refused with 503.
 An open stream survives for 5 minutes after its key was last known to be valid: it only carries responses to requests
@@ -11,11 +12,12 @@ that were authenticated one by one, and a database restart must not end every st
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
+from auth.cache import CACHE_S, MOST_ANSWERS, STREAM_OUTAGE_S, SingleFlightCache
 from auth.providers import KeyAuthProvider, wrong_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
@@ -23,6 +25,7 @@ from auth.store.errors import StoreUnavailableError
 from auth.store.key_format import parse
 from auth.store.peppers import Secrets
 from auth.store.records import StoredKey
+from shared.blind_cache import BlindCache
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import SCOPES_OF, AuthenticationError, Principal, Tenant
@@ -33,6 +36,13 @@ log = get_logger(__name__)
 
 NOTED_EVERY_S: Final = 60.0
 MOST_USES: Final = 5_000
+
+
+class _ProvedKey(NamedTuple):
+    """A key whose secret matched that of `stored`, and its owner."""
+
+    stored: StoredKey
+    owner: Principal
 
 
 class StoredKeyAuthProvider(KeyAuthProvider):
@@ -58,7 +68,10 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         super().__init__(habits)
         self._store = store
         self._secrets = secrets
+        self._clock = store.clock
+        self._cache_s = cache_s
         self._keys = SingleFlightCache(store.credentials.key, life_s=cache_s, seconds=seconds)
+        self._proved: BlindCache[_ProvedKey] = BlindCache(MOST_ANSWERS)
         self._uses: dict[str, Use] = {}
 
     @asynccontextmanager
@@ -83,11 +96,28 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         secret = key if parsed is None else parsed.secret
         if not self._secrets.matches(secret, None if stored is None else stored.digest) or stored is None:
             raise wrong_key(key)
-        principal = self._principal(stored)
+        now = self._clock()
+        principal = self._principal(stored, now)
         if principal is None:
             raise wrong_key(key)
-        self._note_use(stored, secret)
+        use = Use(now)
+        if stored.digest.pepper_id == self._secrets.current_id:
+            self._proved.put(key, _ProvedKey(stored, principal))
+        else:
+            use = Use(now, old=stored.digest, new=self._secrets.digest(secret))
+        self._note_use(stored.public_id, use)
         return principal
+
+    def recognised(self, key: str) -> Principal | None:
+        """Return the owner of a key that was proved by the lookup that is still cached, if it has not expired."""
+        proved = self._proved.get(key)
+        if proved is None:
+            return None
+        stored, now = proved.stored, self._clock()
+        if self._keys.latest(stored.public_id, within_s=self._cache_s) is not stored or stored.expires_at <= now:
+            return None
+        self._note_use(stored.public_id, Use(now))
+        return proved.owner
 
     async def is_still_valid(self, principal: Principal) -> bool:
         """Return whether the key of `principal` would authenticate an equal principal now, role and scopes included."""
@@ -95,7 +125,7 @@ class StoredKeyAuthProvider(KeyAuthProvider):
             stored = await self._keys.get(principal.credential)
         except StoreUnavailableError:
             stored = self._keys.latest(principal.credential, within_s=STREAM_OUTAGE_S)
-        return stored is not None and self._principal(stored) == principal
+        return stored is not None and self._principal(stored, self._clock()) == principal
 
     async def note_uses(self) -> None:
         """Write pending uses. Those the store does not accept are dropped; the next use is recorded again."""
@@ -113,9 +143,9 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         except StoreUnavailableError as error:
             raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
 
-    def _principal(self, stored: StoredKey) -> Principal | None:
+    def _principal(self, stored: StoredKey, now: datetime) -> Principal | None:
         """Return the principal the key authenticates now, or None."""
-        if not stored.is_on or stored.role is None or stored.expires_at <= self._store.clock():
+        if not stored.is_on or stored.role is None or stored.expires_at <= now:
             return None
         of_role = SCOPES_OF[stored.role]
         return Principal(
@@ -129,10 +159,6 @@ class StoredKeyAuthProvider(KeyAuthProvider):
             ticket_user=stored.ticket_user,
         )
 
-    def _note_use(self, stored: StoredKey, secret: str) -> None:
-        if stored.public_id not in self._uses and len(self._uses) >= MOST_USES:
-            return
-        use = Use(self._store.clock())
-        if stored.digest.pepper_id != self._secrets.current_id:
-            use = Use(use.at, old=stored.digest, new=self._secrets.digest(secret))
-        self._uses[stored.public_id] = use
+    def _note_use(self, public_id: str, use: Use) -> None:
+        if public_id in self._uses or len(self._uses) < MOST_USES:
+            self._uses[public_id] = use

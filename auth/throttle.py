@@ -17,7 +17,8 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 class ThrottledAuthProvider(AuthProvider):
     """Throttles failed authentications of any provider that checks keys, by the rules of `shared.failed_attempts`.
 
-    Use inside `run()`, else refusals beyond the first are not audited.
+    A key that the provider recognises is not an attempt and goes straight through. Use inside `run()`, else refusals
+    beyond the first are not audited.
 
     Args:
         inner: checks the keys.
@@ -56,6 +57,8 @@ class ThrottledAuthProvider(AuthProvider):
         keys = presented_keys(request)
         if not keys:
             return await self._inner.authenticate(request)
+        if len(keys) == 1 and (owner := self._inner.recognised(keys[0])) is not None:
+            return owner
         address = client_address(request, self._trusted_proxies)
         credential = next((key.public_id for key in map(parse, keys) if key is not None), "")
         try:

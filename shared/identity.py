@@ -155,6 +155,13 @@ class AuthProvider(ABC):
             AuthenticationError: the credentials are missing, wrong or contradictory.
         """
 
+    def recognised(self, key: str) -> Principal | None:  # noqa: ARG002 - what remembers nothing recognises nothing
+        """Return the owner of a key that was proved lately, if authenticating with it would give the same now.
+
+        None for any other key, right or wrong: no secret is compared with it, so it is not an attempt to guess one.
+        """
+        return None
+
     async def is_still_valid(self, principal: Principal) -> bool:  # noqa: ARG002 - what cannot be revoked stays valid
         """Whether the credential of `principal` is still valid; checked repeatedly while a stream is open."""
         return True

@@ -78,7 +78,9 @@ def read(body: bytes) -> object:
 
 def is_id(value: object) -> TypeGuard[int | str]:
     """Tell whether `value` may be the id of a request."""
-    return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
+    if isinstance(value, str):
+        return len(value) <= MAX_NAME
+    return isinstance(value, int) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
 
 
 def readable_id(value: object) -> str | int | None:

@@ -41,12 +41,13 @@ def read(body: bytes) -> tuple[Sequence[Message | MalformedMessageError], bool]:
     if has_more_values(body, MAX_VALUES):
         raise MalformedMessageError(f"The message holds more than {MAX_VALUES:,} JSON values, which is the most.")
     value = json_body.read(body)
-    may_have_halves = _HALF.search(body) is not None
+    # Each value has a byte of its own, so what a short body may hold need not be counted.
+    is_plain = len(body) <= MAX_VALUES_BESIDE_ARGUMENTS and _HALF.search(body) is None
     if not isinstance(value, list):
-        return [_checked(value, may_have_halves)], False
+        return [_checked(value, is_plain=is_plain)], False
     if not 1 <= len(value) <= MAX_BATCH:
         raise MalformedMessageError(f"A batch holds 1 to {MAX_BATCH} messages, not {len(value)}.")
-    return [_checked(one, may_have_halves) for one in value], True
+    return [_checked(one, is_plain=is_plain) for one in value], True
 
 
 def refusals(error: MalformedMessageError) -> list[Message]:
@@ -72,10 +73,10 @@ def without_arguments(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**message, "params": {name: value for name, value in params.items() if name != "arguments"}}
 
 
-def _checked(value: object, may_have_halves: bool) -> Message | MalformedMessageError:
+def _checked(value: object, *, is_plain: bool) -> Message | MalformedMessageError:
     if not isinstance(value, dict):
         return MalformedMessageError("A JSON-RPC message is a JSON object.")
-    problem = _problem_of_size(value) or (_problem_of_halves(value) if may_have_halves else None) or _problem(value)
+    problem = _problem_of_names(value) or (None if is_plain else _problem_of_contents(value)) or _problem(value)
     if problem is None:
         return value
     error = MalformedMessageError(problem)
@@ -83,21 +84,22 @@ def _checked(value: object, may_have_halves: bool) -> Message | MalformedMessage
     return error
 
 
-def _problem_of_size(value: Mapping[str, Any]) -> str | None:
-    """Return why a message is not of a size that is accepted, or has no id that can be kept."""
+def _problem_of_names(value: Mapping[str, Any]) -> str | None:
+    """Return why the id or the method of a message cannot be kept."""
     if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
         return f"The id of a request must be a string or an integer, of at most {MAX_NAME} characters."
     if len(str(value.get("method", ""))) > MAX_NAME:
         return f"The name of a method has at most {MAX_NAME} characters."
-    if holds_more_values(without_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
-        return f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
     return None
 
 
-def _problem_of_halves(value: Mapping[str, Any]) -> str | None:
-    """Return that text has half a surrogate pair; in the arguments of a call, that is for a tool to judge."""
+def _problem_of_contents(value: Mapping[str, Any]) -> str | None:
+    """Return that there are too many values, or half a surrogate pair; in the arguments of a call, a tool judges it."""
+    judged = without_arguments(value)
+    if holds_more_values(judged, MAX_VALUES_BESIDE_ARGUMENTS):
+        return f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
     try:
-        json.dumps(without_arguments(value), ensure_ascii=False).encode()
+        json.dumps(judged, ensure_ascii=False).encode()
     except ValueError:
         return (
             "Text of the message holds half a surrogate pair (one of \\ud800 to \\udfff alone). Send whole characters."
@@ -122,7 +124,8 @@ def _problem(value: Mapping[str, Any]) -> str | None:
 def _wanted_of_request(value: Mapping[str, Any]) -> str | None:
     if not isinstance(value["method"], str):
         return 'its "method" must be a string'
-    return None if isinstance(value.get("params"), dict | None) else 'its "params" must be an object'
+    params = value.get("params")
+    return None if params is None or isinstance(params, dict) else 'its "params" must be an object'
 
 
 def _wanted_of_response(value: Mapping[str, Any]) -> str | None:

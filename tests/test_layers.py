@@ -28,7 +28,8 @@ LAYER_4: Final = (
     "ticket_api.__main__",
 )
 LAYER_1: Final = (
-    *("shared.audit", "shared.bounds", "shared.client_habits", "shared.command_lines", "shared.concurrency"),
+    *("shared.audit", "shared.blind_cache", "shared.bounds", "shared.client_habits", "shared.command_lines"),
+    "shared.concurrency",
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
     *(
@@ -104,11 +105,12 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.telemetry": ("shared.log_lines",),
+    "shared.blind_cache": ("shared.lru",),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (
-        *("shared.audit", "shared.concurrency", "shared.errors", "shared.http.address", "shared.lru"),
-        "shared.throttled_audit",
+        *("shared.audit", "shared.blind_cache", "shared.concurrency", "shared.errors", "shared.http.address"),
+        *("shared.lru", "shared.throttled_audit"),
     ),
     "shared.periodic": ("shared.concurrency", "shared.telemetry"),
     "shared.throttled_audit": ("shared.audit", "shared.periodic"),

@@ -52,16 +52,26 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """
     values, is_batch = json_rpc.read(body)
     messages = [_inbound(one) for one in values]
+    if not is_batch:
+        return messages, False
     ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
     if len({(type(one), one) for one in ids}) < len(ids):
         raise MalformedMessageError("Two requests of one batch have the same id.")
-    return messages, is_batch
+    return messages, True
 
 
 def _inbound(value: Message | MalformedMessageError) -> Inbound:
     if isinstance(value, MalformedMessageError):
         raise value
-    return Inbound(jsonrpc_message_adapter.validate_python(value), sha256(_distinct(value)).digest(), _is_modern(value))
+    return Inbound(_model(value), sha256(_distinct(value)).digest(), _is_modern(value))
+
+
+def _model(value: Message) -> JSONRPCMessage:
+    """Return a message as the SDK's model of it: which one shows in its members, so that only one is tried."""
+    if "method" not in value or "error" in value:
+        return jsonrpc_message_adapter.validate_python(value)
+    kind = JSONRPCRequest if "id" in value else JSONRPCNotification
+    return kind.model_validate(value)
 
 
 def _distinct(value: Message) -> bytes:

@@ -109,6 +109,11 @@ class Buckets(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
+class _Bucket:
+    full_at: float
+
+
 class MemoryBuckets:
     """Buckets in this process.
 
@@ -118,7 +123,7 @@ class MemoryBuckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(KEPT_BUCKETS)
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
@@ -127,10 +132,18 @@ class MemoryBuckets:
     def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Do what `consume` does, without waiting."""
         now = self._clock()
-        taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
-        waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
-        if waits:
-            return max(waits, key=lambda one: one.seconds)
-        for cost, (full_at, _) in zip(costs, taken, strict=True):
-            self._full_at.put(cost.bucket, full_at)
-        return None
+        longest: Wait | None = None
+        taken: list[tuple[_Bucket, float]] = []
+        for cost in costs:
+            bucket = self._buckets.get(cost.bucket)
+            if bucket is None:
+                bucket = _Bucket(now)
+                self._buckets.put(cost.bucket, bucket)
+            full_at, wait = cost.rate.take(bucket.full_at, now)
+            if wait and (longest is None or wait > longest.seconds):
+                longest = Wait(cost, wait)
+            taken.append((bucket, full_at))
+        if longest is None:
+            for bucket, full_at in taken:
+                bucket.full_at = full_at
+        return longest

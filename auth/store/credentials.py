@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select, update
 
@@ -16,8 +16,7 @@ from shared.identity import Role, Scope
 NOTED_EVERY: Final = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One use of a key, and its digest by the current pepper if it was matched by an older one."""
 
     at: datetime

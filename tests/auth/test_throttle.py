@@ -68,7 +68,7 @@ def stored(store: IdentityStore, clock: Clock) -> StoredKeyAuthProvider:
 
 @pytest.fixture
 def provider(stored: StoredKeyAuthProvider, trail: Trail, clock: Clock) -> ThrottledAuthProvider:
-    chain = ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY))
+    chain = ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY, seconds=clock.seconds))
     return ThrottledAuthProvider(chain, trail=trail, seconds=clock.seconds)
 
 
@@ -119,7 +119,7 @@ async def test_right_keys_cost_nothing_however_many_come_at_once(
     assert [await status_of(provider, "x") for _ in range(11)] == [401] * 10 + [429]
 
 
-@kills("shared/failed_attempts.py", "if any(map(self._was_right, marks)):", "if False:")
+@kills("shared/failed_attempts.py", "if any(map(self._was_right, keys)):", "if False:")
 async def test_colleagues_of_one_who_guesses_are_not_locked_out(
     provider: ThrottledAuthProvider, key: NewKey, clock: Clock
 ) -> None:
@@ -145,7 +145,7 @@ async def test_a_right_key_is_known_for_an_hour(provider: ThrottledAuthProvider,
     assert await status_of(provider, SHARED_KEY) == 429
 
 
-@kills("shared/failed_attempts.py", "self._right.discard(mark)", "pass")
+@kills("shared/failed_attempts.py", "self._right.discard(key)", "pass")
 async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
     provider: ThrottledAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
 
 from shared import json_body, json_rpc
 from shared.json_body import MalformedMessageError
@@ -39,6 +41,25 @@ def test_any_other_id_is_refused_instead_of_taken_for_a_notification(request_id:
 def test_what_is_kept_and_logged_of_a_message_is_short(more: dict[str, Any]) -> None:
     with pytest.raises(MalformedMessageError, match=r"\b200\b"):
         parse(as_body(PING | more))
+
+
+PARTS = {
+    "id": st.none() | st.integers() | st.text(max_size=3) | st.booleans(),
+    "method": st.text(max_size=9) | st.none(),
+    "params": st.none() | st.dictionaries(st.text(max_size=3), st.integers() | st.lists(st.text(max_size=3))),
+    "result": st.none() | st.dictionaries(st.text(max_size=3), st.integers()),
+    "error": st.none() | st.fixed_dictionaries({"code": st.integers(), "message": st.text(max_size=3)}),
+    "more": st.integers(),
+}
+
+
+@given(st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional=PARTS))
+def test_what_passes_is_the_message_that_the_sdk_reads(value: dict[str, Any]) -> None:
+    try:
+        (one,), _ = parse(as_body(value))
+    except MalformedMessageError:
+        return
+    assert one.message == jsonrpc_message_adapter.validate_python(value)
 
 
 def test_an_error_answer_may_have_a_null_id() -> None:

@@ -168,7 +168,7 @@ async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     for bucket in "abca":
         await buckets.consume([cost(bucket)])
     await buckets.consume([cost("d")])
-    assert [bucket for bucket in "abcd" if buckets._full_at.get(bucket)] == ["a", "c", "d"]
+    assert [bucket for bucket in "abcd" if buckets._buckets.get(bucket)] == ["a", "c", "d"]
 
 
 @pytest.mark.usefixtures("patience")

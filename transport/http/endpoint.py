@@ -206,15 +206,11 @@ class EndpointTable:
         """Serve one connection."""
         app = self._app
         if scope["type"] == "http":
-            root, path = _mounted(scope)
+            root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+            if path.startswith(f"{root}/"):  # not every server has where it is mounted in `path` too
+                path = path.removeprefix(root)
             if self._prefix and path not in self._endpoints and path.startswith(f"{self._prefix}/"):
                 root, path = root + self._prefix, path.removeprefix(self._prefix)
                 scope = {**scope, "root_path": root}
             app = self._endpoints.get(path, app)
         await app(scope, receive, send)
-
-
-def _mounted(scope: Scope) -> tuple[str, str]:
-    """Return where the application is mounted, and the path below; not every server has the first in `path` too."""
-    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-    return root, path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from mcp_types import JSONRPCRequest
-from starlette.requests import ClientDisconnect
 
 from shared.concurrency import within
 from transport import jsonrpc
@@ -48,6 +47,8 @@ class RequestChecks:
         """Matches the accepted origins, each as a whole."""
         self._max_body_bytes = max_body_bytes
         self._body_s = body_s
+        self._known_host: str | None = None
+        """The latest value of `Host` that passed: that of nearly all requests."""
 
     def is_known(self, host: str) -> bool:
         """Return whether the value of a `Host` header, in lower case, is a name of this server."""
@@ -61,10 +62,12 @@ class RequestChecks:
             HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request
                 comes from a page of another site without an `Origin`.
         """
-        if not self.is_known(head.host):
-            raise HTTPRefusalError(
-                421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it."
-            )
+        host = head.host
+        if host != self._known_host:
+            if not self.is_known(host):
+                text = "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it."
+                raise HTTPRefusalError(421, "host", text)
+            self._known_host = host
         if head.origin is None:
             if not OWN_SITES.issuperset(head.sites):
                 text = "A page of another site may call here only with an accepted Origin."
@@ -92,29 +95,31 @@ class RequestChecks:
                 left (400).
         """
         head = request.head
-        if head.content_encoding not in UNENCODED:
-            text = (
-                f"Send the body without Content-Encoding: {head.content_encoding[:_MAX_SHOWN]}. It is not decoded here."
-            )
+        encoding = head.content_encoding
+        if encoding not in UNENCODED:
+            text = f"Send the body without Content-Encoding: {encoding[:_MAX_SHOWN]}. It is not decoded here."
             raise HTTPRefusalError(415, "content_encoding", text, headers={"accept-encoding": "identity"})
         if head.content_type != "application/json":
             raise HTTPRefusalError(415, "content_type", "Send the message as Content-Type: application/json.")
-        if head.content_length.isdecimal() and int(head.content_length) > self._max_body_bytes:
+        length = head.content_length
+        if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
         try:
             return await within(self._body_s, self._read(request))
         except TimeoutError:
             raise HTTPRefusalError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
-        except ClientDisconnect:
-            raise HTTPRefusalError(400, "incomplete", "The body ended before it was complete.") from None
 
     async def _read(self, request: HTTPRequest) -> bytes:
         body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise HTTPRefusalError(400, "incomplete", "The body ended before it was complete.")
+            body += message.get("body", b"")
             if len(body) > self._max_body_bytes:
                 raise self._too_large()
-        return bytes(body)
+            if not message.get("more_body", False):
+                return bytes(body)
 
     def _too_large(self) -> HTTPRefusalError:
         return HTTPRefusalError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")

@@ -5,7 +5,7 @@ removes it. When a header was sent more than once, the first one counts; of thos
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -51,47 +51,36 @@ class RequestHead:
     )
 
     def __init__(self, scope: Scope) -> None:
-        public: dict[str, str] = {}
-        first: dict[str, str] = {}
-        sites: list[str] = []
-        for name_bytes, value_bytes in scope["headers"]:
-            if name_bytes in CREDENTIALS:
-                continue
-            name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
-            public[name] = value
-            if name not in first:
-                first[name] = value.strip()
-            elif name in _LISTS:
-                first[name] += f", {value.strip()}"
-            if name == "sec-fetch-site":
-                sites.append(value.strip().lower())
+        headers = [header for header in scope["headers"] if header[0] not in CREDENTIALS]
+        public = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+        first = public if len(public) == len(headers) else _merged(headers)
         self.method: str = scope["method"]
         self.root_path: str = scope.get("root_path", "")
         """Where the application is mounted."""
         self.public: Mapping[str, str] = public
         """Every header by its lower-case name, but for those that carry credentials; what handlers may see."""
-        self.host = first.get("host", "").lower()
-        self.origin = first.get("origin")
-        self.sites = sites
+        self.host = first.get("host", "").strip().lower()
+        self.origin = _stripped(first.get("origin"))
+        self.sites = _sites(headers) if "sec-fetch-site" in first else ()
         """What the browser says of the page's site, if it is a browser."""
-        self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
-        self.content_encoding = first.get("content-encoding", "").lower()
-        self.content_length = first.get("content-length", "")
-        accept = first.get("accept", "*/*").lower()
+        self.content_type = first.get("content-type", "").partition(";")[0].strip().lower()
+        self.content_encoding = first.get("content-encoding", "").strip().lower()
+        self.content_length = first.get("content-length", "").strip()
+        accept = first.get("accept", "*/*").strip().lower()
         self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
         """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
         self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
         """Whether the client takes a stream of events as a response."""
-        self.is_for_person = scope["method"] == "GET" and (
-            first.get("sec-fetch-mode", "").lower() == "navigate"
+        self.is_for_person = self.method == "GET" and (
+            first.get("sec-fetch-mode", "").strip().lower() == "navigate"
             or ("text/html" in accept and "text/event-stream" not in accept)
         )
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
-        self.protocol_version = first.get("mcp-protocol-version", "")
+        self.protocol_version = first.get("mcp-protocol-version", "").strip()
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""
-        self.session_id = first.get("mcp-session-id")
-        self.last_event_id = first.get("last-event-id")
+        self.session_id = _stripped(first.get("mcp-session-id"))
+        self.last_event_id = _stripped(first.get("last-event-id"))
         query: bytes = scope.get("query_string", b"")
         plain = _ONLY_SESSION.fullmatch(query)
         self.query_session_id = plain[1].decode() if plain else _session_in(query)
@@ -101,6 +90,27 @@ class RequestHead:
         copies = {copy.strip() for copy in self.protocol_version.split(",")}
         if len(copies) == 1 and habits.admits("joined_version"):
             self.protocol_version, self.is_version_joined = copies.pop(), True
+
+
+def _merged(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the first value of each header, or all values of one that is a list."""
+    merged: dict[str, str] = {}
+    for name_bytes, value_bytes in headers:
+        name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1").strip()
+        if name not in merged:
+            merged[name] = value
+        elif name in _LISTS:
+            merged[name] += f", {value}"
+    return merged
+
+
+def _stripped(value: str | None) -> str | None:
+    return None if value is None else value.strip()
+
+
+def _sites(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
+    """Return every value of `Sec-Fetch-Site`."""
+    return [value.decode("latin-1").strip().lower() for name, value in headers if name == b"sec-fetch-site"]
 
 
 def _takes(accept: str, media_type: str) -> bool:

@@ -43,6 +43,12 @@ def test_a_host_is_known_by_its_name_whatever_its_port(host: str, status: int) -
     assert passes(checks, host=host) == status
 
 
+def test_a_known_host_makes_no_other_one_known() -> None:
+    checks = RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)
+    hosts = ("localhost", "evil.example", "evil.example", "localhost", "LOCALHOST:1", "", "localhost")
+    assert [passes(checks, host=host) for host in hosts] == [200, 421, 421, 200, 200, 421, 200]
+
+
 def test_a_request_without_a_host_is_refused() -> None:
     assert passes(RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)) == 421
 
