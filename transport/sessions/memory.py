@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from itertools import count, islice
 from secrets import token_hex
-from typing import Any, Final
+from typing import Final
 
 from mcp_types import RequestId
 
@@ -328,8 +328,7 @@ class InMemoryBroker:
         if response is None:
             known.wake()  # the stream of its POST may have waited for it alone
         else:
-            about = {"request": attempt.request, "writes": attempt.writes}
-            self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
+            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt)
         return True
 
     # ---- streams
@@ -338,11 +337,12 @@ class InMemoryBroker:
         """Send a notification or a request to the client."""
         known = self._sessions.get(session)
         if known is not None:
-            self._store(known, kind, message, stream=stream)
+            self._store(known, kind, message, stream)
 
-    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> None:
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, stream: str, of: Attempt | None = None) -> None:
         before = known.log.bytes
-        event = known.log.append(kind, message, self._clock(), stream=stream, **about)
+        request, writes = (None, False) if of is None else (of.request, of.writes)
+        event = known.log.append(kind, message, self._clock(), request=request, writes=writes, stream=stream)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()
