@@ -148,7 +148,7 @@ async def test_copies_reach_the_stream_its_resuming_and_the_end_of_a_session() -
     async with bench() as at, http_client(at.url, ME) as client:
         async with client.listen(**twice) as standalone:
             await standalone.until(lambda: standalone.retry_ms)
-        cut = await client.post(call(1, "echo", text="x"), **twice)
+        cut = await client.post(call(1, "echo", text="x"), accept="text/event-stream", **twice)
         resumed = await client.get(cut.primed[0], **twice)
         assert text_of(resumed.responses(1)[0]) == "x"
         async with client.send("DELETE", twice) as ended:
@@ -174,7 +174,7 @@ async def test_a_client_of_sse_that_reconnects_with_copies_is_recognised() -> No
 async def test_with_a_known_session_its_revision_decides(version: str) -> None:
     async with bench() as at, http_client(at.url, ME, version) as plain:
         client = plain.who(LATER)
-        answered = await client.post(call(1, "echo", text="x"))
+        answered = await client.post(call(1, "echo", text="x"), accept="text/event-stream")
         noted = await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         batch = await client.post([PING])
         async with client.listen() as standalone:

@@ -103,7 +103,7 @@ async def test_a_broker_that_comes_back_empty_costs_a_held_session_nothing(valke
         AsyncExitStack() as stack,
     ):
         await a.gates.reached["g"].wait()
-        lost = await left.post(call("y", "echo", text="y"))
+        lost = await left.post(call("y", "echo", text="y"), accept="text/event-stream")
         async with outage(valkey, a, b, empty=True):
             waiting = await stack.enter_async_context(left.at(b.url).listen(lost.last_event_id))
             await waiting.until(lambda: waiting.comments)

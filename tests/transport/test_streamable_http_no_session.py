@@ -305,8 +305,8 @@ async def test_too_many_at_once_are_503_and_a_batch_has_room_as_a_whole() -> Non
 
 @kills(
     "transport/http/exchange_response.py",
-    "if self._revision is None:\n            self._scope.cancel()",
-    "if True:\n            self._scope.cancel()",
+    "if self._revision is None:\n            self._cancel()",
+    "if True:\n            self._cancel()",
 )
 @pytest.mark.parametrize("tool", ["read", "write", "start_and_wait"])
 async def test_a_client_that_leaves_cancels_nothing(tool: str) -> None:

@@ -53,7 +53,7 @@ async def test_an_unknown_and_another_principals_session_get_the_same_404() -> N
 async def test_a_last_event_id_that_names_no_stream_of_this_session_is_400() -> None:
     async with bench() as at, http_client(at.url, ME) as client, http_client(at.url, ME) as other:
         await client.post(call(1, "echo", text="x"))
-        theirs = (await other.post(call(1, "echo", text="x"))).last_event_id
+        theirs = (await other.post(call(1, "echo", text="x"), accept="text/event-stream")).last_event_id
         forged = ["x", "a:b:c", f"{client.session}::-1", f"{client.session}:unknown:1", f"{client.session}:1", theirs]
         responses = [await client.get(one) for one in forged]
         assert [(one.status, one.kind) for one in responses] == [(400, "unknown_event")] * len(forged)

@@ -116,7 +116,7 @@ class TestOverStreamableHttp:
 
     async def test_an_event_of_the_other_is_no_place_to_resume_from(self) -> None:
         async with bench() as at, http_client(at.url, OURS) as ours, http_client(at.url, THEIRS) as theirs:
-            last = (await ours.post(calling(1, "echo", text="secret"))).last_event_id
+            last = (await ours.post(calling(1, "echo", text="secret"), accept="text/event-stream")).last_event_id
             refused = await theirs.get(last)
             assert (refused.status, refused.kind) == (400, "unknown_event")
             # The names of streams are made from request ids, which any client can guess.
