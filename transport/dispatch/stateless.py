@@ -163,8 +163,7 @@ class StatelessDispatcher:
         caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.context, call.request) as line:
-                response = await self._kernel.respond(None, call.context, call.request)
-                line.responded(*response)
+                line.outcome = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
             self._places -= Tally([caller.principal.tenant.id])  # an organisation without any is forgotten
