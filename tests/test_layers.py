@@ -41,7 +41,7 @@ LAYER_1: Final = (
         "shared.periodic",
     ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
-    *("shared.time_zones", "shared.visible_text", "shared.wire_json"),
+    *("shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -143,10 +143,10 @@ RESERVED: Final = MappingProxyType({
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
-    # The SDK's kernel changes with its minor releases: only one file touches it, except for types.
+    # The SDK's kernel changes with its minor releases: only one file touches it, except for types and envelopes.
     "mcp.server.connection": ("transport.dispatch.sdk_kernel",),
     "mcp.server.runner": ("transport.dispatch.sdk_kernel",),
-    "mcp.shared.inbound": ("transport.dispatch.sdk_kernel",),
+    "mcp.shared.inbound": ("transport.dispatch.sdk_kernel", "transport.dispatch.envelope"),
     "mcp.shared.jsonrpc_dispatcher": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.dispatcher": (
         *("transport.dispatch.sdk_kernel", "transport.dispatch.context", "transport.dispatch.client_requests"),
@@ -155,7 +155,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
-        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "transport.dispatch.tracing"),
+        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.tracing"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

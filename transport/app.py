@@ -30,6 +30,7 @@ from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
 from transport.dispatch.sdk_kernel import SDKKernel
@@ -208,6 +209,7 @@ class Transport:
             handler = StreamableHTTPTransportHandler(
                 dispatcher,
                 stateless,
+                EnvelopeChecks(kernel),
                 broker,
                 checks=checks,
                 streams=streams,

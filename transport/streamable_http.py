@@ -23,6 +23,7 @@ from shared.telemetry import Counter, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.collected_response import CollectedResponse
 from transport.http.endpoint import HTTPResponse
@@ -65,6 +66,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self,
         dispatcher: Dispatcher,
         stateless: StatelessDispatcher,
+        envelopes: EnvelopeChecks,
         broker: SessionBroker,
         *,
         checks: RequestChecks,
@@ -82,7 +84,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._draining = draining
         self._habits = habits
         self._counter = counter
-        self._stateless = StatelessHandler(stateless, streams, limits=limits, habits=habits, wire=WIRE.name)
+        self._stateless = StatelessHandler(stateless, envelopes, streams, limits=limits, habits=habits, wire=WIRE.name)
         self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:

@@ -17,7 +17,7 @@ from shared.client_habits import ClientHabits
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Caller
-from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_version
+from transport.dispatch.envelope import ERROR_CODE_HTTP_STATUS, EnvelopeChecks, unserved_version
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusalError
@@ -42,6 +42,7 @@ class StatelessHandler:
 
     Args:
         dispatcher: runs requests.
+        envelopes: checks them before they run.
         streams: those that are open.
         limits: heartbeat and time for one write.
         habits: what is served of clients that bend the protocol.
@@ -49,9 +50,17 @@ class StatelessHandler:
     """
 
     def __init__(
-        self, dispatcher: StatelessDispatcher, streams: OpenStreams, *, limits: Limits, habits: ClientHabits, wire: str
+        self,
+        dispatcher: StatelessDispatcher,
+        envelopes: EnvelopeChecks,
+        streams: OpenStreams,
+        *,
+        limits: Limits,
+        habits: ClientHabits,
+        wire: str,
     ) -> None:
         self._dispatcher = dispatcher
+        self._envelopes = envelopes
         self._streams = streams
         self._limits = limits
         self._habits = habits
@@ -89,11 +98,11 @@ class StatelessHandler:
         headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
         if head.is_version_joined:
             headers = _with_version(headers, head.protocol_version)
-        problem = await self._dispatcher.rejection(message, headers, caller, wire=self._wire)
+        problem = await self._envelopes.rejection(message, headers, caller, wire=self._wire)
         if problem is None or problem.code != HEADER_MISMATCH or not _is_of_connector(message, head):
             return problem
         corrected = _with_version(headers, LATEST_MODERN_VERSION)
-        if await self._dispatcher.rejection(message, corrected, caller, wire=self._wire) is not None:
+        if await self._envelopes.rejection(message, corrected, caller, wire=self._wire) is not None:
             return problem
         return None if self._habits.admits("connector_envelope") else problem
 

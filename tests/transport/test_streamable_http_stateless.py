@@ -168,7 +168,7 @@ REFUSED: list[tuple[Message, dict[str, str], int, int]] = [
 
 @kills(
     "transport/streamable_http_stateless.py",
-    "await self._dispatcher.rejection(message, headers, caller, wire=self._wire)",
+    "await self._envelopes.rejection(message, headers, caller, wire=self._wire)",
     "None",
 )
 async def test_what_is_refused_says_why() -> None:

@@ -20,15 +20,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.runner import ServerRunner, serve_one
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import (
-    ERROR_CODE_HTTP_STATUS,
-    MCP_PARAM_HEADER_PREFIX,
-    InboundLadderRejection,
-    classify_inbound_request,
-    find_duplicated_routing_header,
-    unsupported_protocol_version_rejection,
-    validate_mcp_param_headers,
-)
+from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
 from mcp.shared.jsonrpc_dispatcher import (
     cancelled_request_id_from_params,
     handler_exception_to_error_data,
@@ -37,39 +29,33 @@ from mcp.shared.jsonrpc_dispatcher import (
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import (
-    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
-    UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
     JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from starlette.datastructures import Headers
 
 from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
+from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.tracing import trace_where_needed
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
 __all__ = (
-    "ERROR_CODE_HTTP_STATUS",
     "SDKKernel",
     "cancelled_request_id_from_params",
     "coerce_request_id",
     "progress_token_from_params",
-    "unserved_version",
 )
 
 log = get_logger(__name__)
@@ -79,7 +65,6 @@ KEPT_RUNNERS: Final = 1024
 KEPT_TOOLS: Final = 10_000
 MAX_LIST_PAGES: Final = 100
 """Pages of one list of tools that are read: a server may make a mistake with its cursors."""
-_MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower()
 _OF_SESSIONS: Final = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
 """Methods that change a session and nothing else: alone they would have no effect."""
 
@@ -243,37 +228,10 @@ class SDKKernel:
         for tool in tools:
             self._tools.put(tool["name"], tool)
 
-    async def rejection(
-        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
-    ) -> ErrorData | None:
-        """Return why a request of 2026-07-28 may not be served: its headers have to say what its body says.
-
-        Args:
-            request: it.
-            headers: of the HTTP request, without white space around their values.
-            caller: who sent it.
-            wire: name of the wire.
-        """
-        duplicated = find_duplicated_routing_header(headers.items())
-        if duplicated is not None:
-            return ErrorData(code=HEADER_MISMATCH, message=f"The header {duplicated} was sent more than once.")
-        body = {"method": request.method, "params": request.params}
-        route = classify_inbound_request(body, headers=dict(headers))
-        if isinstance(route, InboundLadderRejection):
-            return _problem(route)
-        params = request.params or {}
-        arguments = params.get("arguments") or {}
-        if request.method != "tools/call" or not isinstance(arguments, Mapping):
-            return None
-        if not arguments and not any(name.startswith(_MIRRORED) for name in headers):
-            return None
-        schema = await self._input_schema(str(params.get("name")), request, caller, wire=wire)
-        return None if schema is None else _problem(validate_mcp_param_headers(schema, arguments, headers))
-
-    async def _input_schema(
+    async def input_schema(
         self, name: str, request: JSONRPCRequest, caller: Caller, *, wire: str
     ) -> Mapping[str, Any] | None:
-        """Return the input schema of a tool, or None when it is not known.
+        """Return the input schema of the tool that `request` calls, or None when it is not known.
 
         A server that has no lookup of its own is asked for its tools, once, by this very caller: with the envelope of
         its request. Where that fails, headers are not compared, as in the SDK's own server.
@@ -373,17 +331,3 @@ class SDKKernel:
 
     def _outbound(self, session: SessionRecord) -> SessionOutbound:
         return SessionOutbound(self._channel, Address(session.id))
-
-
-def unserved_version(version: str) -> ErrorData | None:
-    """Return why messages of revision `version` are not served, which has no handshake; None when they are."""
-    return _problem(unsupported_protocol_version_rejection(version))
-
-
-def _problem(rejection: InboundLadderRejection | None) -> ErrorData | None:
-    if rejection is None:
-        return None
-    message = rejection.message
-    if rejection.code == UNSUPPORTED_PROTOCOL_VERSION:
-        message = f"{message}. Served with this envelope: {', '.join(MODERN_PROTOCOL_VERSIONS)}."
-    return ErrorData(code=rejection.code, message=message, data=rejection.data)

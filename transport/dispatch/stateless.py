@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
-from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest
-from starlette.datastructures import Headers
+from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
 from transport import jsonrpc
@@ -54,12 +53,6 @@ class StatelessDispatcher:
         self._numbers = itertools.count(1)
         self._places: Tally[str] = Tally()
         """Requests that were admitted and have no response yet, by organisation."""
-
-    async def rejection(
-        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
-    ) -> ErrorData | None:
-        """Return why a request may not be served; see `SDKKernel.rejection`."""
-        return await self._kernel.rejection(request, headers, caller, wire=wire)
 
     async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
         """Admit a request of 2026-07-28; it has to be given to `respond`.

@@ -1,5 +1,6 @@
 """The broker of a single instance: sessions, claims and event logs live and end with the process."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -17,19 +18,135 @@ from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import (
     CapReachedError,
     ClaimResult,
+    EventSink,
     InstanceMessage,
     Listener,
     SessionGoneError,
     StreamReader,
 )
-from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
-from transport.sessions.event_log import Event, Kind
-from transport.sessions.memory_session import MemorySession, MemoryStream
+from transport.sessions.claims import Attempt, Claims, ClaimStatus, RequestClaim
+from transport.sessions.event_log import Event, EventLog, Kind
 from transport.sessions.session import Limits, SessionRecord, SessionView, has_room
 
 log = get_logger(__name__)
 
 _SWEEPS_PER_IDLE_TIME: Final = 60
+
+
+class MemorySession:
+    """What is kept of one session."""
+
+    __slots__ = ("called_at", "claims", "detached_at", "is_used", "log", "opened_at", "record", "seen_at", "streams")
+
+    def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
+        self.record = record
+        self.log = EventLog(
+            max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids
+        )
+        self.claims = Claims(limits.max_request_ids)
+        self.streams: dict[str, MemoryStream] = {}
+        self.opened_at = self.seen_at = self.detached_at = now
+        self.called_at: float | None = None
+        self.is_used = False
+        """Whether its client asked for anything in it after `initialize`."""
+
+    def wake(self) -> None:
+        """Make the readers of all streams check for news."""
+        for stream in self.streams.values():
+            stream.wake()
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Remove responses that may not reach the client any more, written or not."""
+        self.log.remove(numbers)
+        for stream in self.streams.values():
+            stream.withdraw(numbers)
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client was last heard of; None while it reads a stream."""
+        return None if self.streams else max(self.detached_at, self.seen_at)
+
+    def may_make_room(self, left_before: float) -> bool:
+        """Whether it may end at a cap: its client left before then, or has its id and never sent it back."""
+        if self.left_at is None:
+            return False
+        was_ignored = self.record.version is not None and not (self.is_used or self.record.initialized)
+        return was_ignored or self.left_at < left_before
+
+
+class MemoryStream:
+    """Reads a stream; see `broker.StreamReader`."""
+
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_sink", "_wake", "ended")
+
+    def __init__(
+        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
+    ) -> None:
+        self._session = session
+        self._name = name
+        self._cursor = cursor
+        self._pending = pending
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._sink: EventSink | None = None  # while `events` waits and has nothing to return
+        self.ended = False
+
+    @property
+    def has_news(self) -> bool:
+        """Whether events are waiting to be returned."""
+        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
+
+    async def is_settled(self) -> bool:
+        """Whether nothing waits, and nothing runs whose response belongs here."""
+        return not self.has_news and self._name not in self._session.claims.pending
+
+    async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
+        """Wait for events; none after `wake`."""
+        if not (self.has_news or self._wake.is_set()):
+            self._sink = sink
+            try:
+                await self._wake.wait()
+            finally:
+                self._sink = None
+        self._wake.clear()
+        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
+        self._pending = ()
+        self._cursor = self._session.log.last
+        return batch
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Do not return these events."""
+        self._pending = [event for event in self._pending if event.number not in numbers]
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        """Record that events were written."""
+        self._session.log.delivered(events, self._clock())
+
+    def offer(self, event: Event) -> None:
+        """Take an event that was just stored: write it at once where `events` waits with a sink, else return it."""
+        if self._sink is None:
+            self.wake()
+            return
+        self._cursor = event.number
+        if not self._sink(event):
+            self.wake()
+
+    def wake(self) -> None:
+        """Make `events` return."""
+        self._sink = None
+        self._wake.set()
+
+    def end(self) -> None:
+        """End: another reader took the stream over, or nothing more will come."""
+        self.ended = True
+        self.wake()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._session.streams.get(self._name) is self:
+            del self._session.streams[self._name]
+            self._session.detached_at = self._clock()
+        self.end()
 
 
 class InMemoryBroker:
@@ -49,8 +166,7 @@ class InMemoryBroker:
         self._sessions: dict[str, MemorySession] = {}
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
-        self._names = count(1)
-        """Of attempts and streams: each is known here alone."""
+        self._names = count(1)  # of attempts and streams, which are known here alone
         self._listener: Listener | None = None
         self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
@@ -178,12 +294,16 @@ class InMemoryBroker:
         known.seen_at = self._clock()
         if not all(claim.opens_epoch for claim in claims):
             known.is_used, known.called_at = True, known.seen_at
-        tokens, name = [self._new_name() for _ in claims], self._new_name() if own_stream and claims else ""
+        tokens = [f"{next(self._names):x}" for _ in claims]
+        name = f"{next(self._names):x}" if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
             known.wake()  # streams of earlier requests end without their responses
-        self._withdraw(known, decision.withdrawn)
+        if decision.withdrawn:
+            before = known.log.bytes
+            known.withdraw(decision.withdrawn)
+            self._log_bytes += known.log.bytes - before
         after, reader = known.log.last, None
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
@@ -194,15 +314,6 @@ class InMemoryBroker:
         }
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
-    def _new_name(self) -> str:
-        return f"{next(self._names):x}"
-
-    def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
-        if numbers:
-            before = known.log.bytes
-            known.withdraw(numbers)
-            self._log_bytes += known.log.bytes - before
-
     async def running(self, session: str, request: RequestId) -> Sequence[str]:
         """Return the tokens of the attempts that run with a request id."""
         known = self._sessions.get(session)
@@ -211,17 +322,13 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        if known is None:
-            return False
-        number = None if response is None else known.log.last + 1
-        if not known.claims.end(attempt.token, number):
+        number = None if known is None or response is None else known.log.last + 1
+        if known is None or not known.claims.end(attempt.token, number):
             return False
         if response is None:
-            reader = known.streams.get(attempt.stream)
-            if reader is not None:
-                reader.wake()  # the end of a stream that has a name may have waited for this attempt alone
+            known.wake()  # the stream of its POST may have waited for it alone
         else:
-            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt.request, writes=attempt.writes)
+            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt)
         return True
 
     # ---- streams
@@ -232,18 +339,10 @@ class InMemoryBroker:
         if known is not None:
             self._store(known, kind, message, stream)
 
-    def _store(
-        self,
-        known: MemorySession,
-        kind: Kind,
-        message: bytes,
-        stream: str,
-        request: RequestId | None = None,
-        *,
-        writes: bool = False,
-    ) -> None:
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, stream: str, of: Attempt | None = None) -> None:
         before = known.log.bytes
-        event = known.log.append(kind, message, self._clock(), stream=stream, request=request, writes=writes)
+        request, writes = (None, False) if of is None else (of.request, of.writes)
+        event = known.log.append(kind, message, self._clock(), request=request, writes=writes, stream=stream)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()

@@ -48,7 +48,7 @@ async def lives(broker: SessionBroker, *sessions: SessionRecord) -> list[bool]:
     return [await broker.find(one.id) is not None for one in sessions]
 
 
-@kills("transport/sessions/memory_session.py", "was_ignored or self.left_at", "self.left_at")
+@kills("transport/sessions/memory.py", "was_ignored or self.left_at", "self.left_at")
 @kills("transport/sessions/valkey/lua/open.lua", "(was_ignored or seen < now - kept_ms)", "seen < now - kept_ms")
 async def test_sessions_that_were_only_initialized_make_room_at_once_the_first_ones_first(
     make_broker: MakeBroker,
