@@ -24,7 +24,7 @@ from transport.rate_limit import Rates
 
 ROOT: Final = str(Path(transport.__file__).parent)
 WRITER: Final = "http/event_stream.py"
-MAX_FILES: Final = 12
+MAX_FILES: Final = 13
 MAX_ENTRIES: Final = 2
 MAX_WRITER_FILES: Final = 4
 ME: Final = {"x-api-key": "key-me"}
