@@ -25,8 +25,8 @@ _LONGEST_ID: Final = 100
 class RequestLog(LogContext):
     """The log context of one request; its line is written when it is left.
 
-    Whoever serves the request adds to the line what only they know, with `add_fields`: its `tool` and `outcome`, and
-    the `revision` and name of its `client`.
+    What only an inner layer knows is added there with `add_fields`: `tool` and `outcome` by the tool, `revision` and
+    `client` by the kernel.
 
     Args:
         context: of the request.
