@@ -283,8 +283,8 @@ class Dispatcher:
         response: bytes | None = None
         try:
             with call.scope, RequestLog(call.context, call.request, session=call.session[:8]) as line:
-                response, code = await self._kernel.respond(call.record, call.context, call.request)
-                line.responded(response, code)
+                line.outcome = await self._kernel.respond(call.record, call.context, call.request)
+                response, code = line.outcome
                 if call.request.method == "initialize" and code is None:
                     await self._broker.save(call.record)  # before its client learns that it may go on
         finally:

@@ -12,6 +12,7 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.telemetry import OTHER, LogContext, get_logger, trace_of
 from transport.dispatch.context import Caller, DispatchContext
+from transport.dispatch.sdk_kernel import RequestOutcome
 
 log = get_logger(__name__)
 
@@ -24,8 +25,8 @@ _LONGEST_ID: Final = 100
 class RequestLog(LogContext):
     """The log context of one request; its line is written when it is left.
 
-    Whoever serves the request adds to the line what only they know, with `add_fields`: its `tool` and `outcome`, and
-    the `revision` and name of its `client`.
+    What only an inner layer knows is added there with `add_fields`: `tool` and `outcome` by the tool, `revision` and
+    `client` by the kernel.
 
     Args:
         context: of the request.
@@ -33,7 +34,7 @@ class RequestLog(LogContext):
         fields: of every line that is written meanwhile.
     """
 
-    __slots__ = ("_caller", "_method", "_size", "_started", "_wire")
+    __slots__ = ("_caller", "_method", "_started", "_wire", "outcome")
 
     def __init__(self, context: DispatchContext, request: JSONRPCRequest, **fields: object) -> None:
         fields["request_id"] = request.id if isinstance(request.id, int) else request.id[:_LONGEST_ID]
@@ -44,24 +45,23 @@ class RequestLog(LogContext):
         super().__init__(**fields)
         self._wire = context.transport.kind
         self._method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
-        self._size = 0
+        self.outcome: RequestOutcome | None = None
+        """The response; without one, the request was cancelled."""
         self._started = time.perf_counter()
 
-    def responded(self, body: bytes, code: int | None) -> None:
-        """Take note of the response, and of the code of the error that it is."""
-        self._size = len(body)
-        if code is not None and self._fields.get("outcome", "ok") == "ok":  # else it is known by a better word
-            self.add(outcome=str(code))
-
     def __exit__(self, *exc_info: object) -> None:
-        """Write the line; a request that was not responded to was cancelled."""
+        """Write the line."""
         principal = self._caller.principal
+        body, code = self.outcome or (b"", None)
+        outcome = self._fields.get("outcome", "ok" if body else "cancelled")
+        if outcome == "ok" and code is not None:  # else it is known by a better word
+            outcome = str(code)
         said: dict[str, Any] = {
             "wire": self._wire,
             "method": self._method,
-            "outcome": self._fields.get("outcome", "ok" if self._size else "cancelled"),
+            "outcome": outcome,
             "duration_ms": round((time.perf_counter() - self._started) * 1e3, 1),
-            "bytes": self._size,
+            "bytes": len(body),
         }
         if principal.proof == "api_key":
             said["key"] = principal.credential

@@ -156,8 +156,7 @@ class StatelessDispatcher:
         caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.context, call.request) as line:
-                response = await self._kernel.respond(None, call.context, call.request)
-                line.responded(*response)
+                line.outcome = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
             self._give_back(caller.principal.tenant.id)

@@ -19,6 +19,7 @@ from tests.transport.sse_client import sse_session
 from tests.transport.test_streamable_http_stateless import said, tool
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.request_log import SPAN, TRACE, RequestLog
+from transport.dispatch.sdk_kernel import RequestOutcome
 
 ANYONE: Final = Principal("me")
 ME: Final = {"x-api-key": "key-me"}
@@ -135,7 +136,7 @@ def line_of(request: JSONRPCRequest, principal: Principal = ANYONE, **headers: s
     """Return the line of a request that was answered; `_` in the name of a header is `-`."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     with capture_logs() as logs, RequestLog(context(principal, sent), request) as log:
-        log.responded(b"{}", None)
+        log.outcome = RequestOutcome(b"{}")
     [line] = logs
     return line
 
@@ -186,7 +187,7 @@ def test_the_outcome_is_the_best_word_that_is_known(noted: str | None, code: int
     with capture_logs() as logs, RequestLog(context(ANYONE, {}), request()) as log:
         if noted is not None:
             assert add_fields(tool="get_statuses", outcome=noted)
-        log.responded(b"{}", code)
+        log.outcome = RequestOutcome(b"{}", code)
 
     assert logs[0]["outcome"] == outcome
     assert logs[0].get("tool") == (None if noted is None else "get_statuses")

@@ -159,7 +159,7 @@ class LocalStream:
     def is_complete(self) -> bool:
         """Whether it is the stream of a POST all of whose responses were written."""
         is_written = self.delivered_to >= self.last and not (self._expected or self.has_news or self.has_missed)
-        return bool(self.name) and self.record is not None and is_written
+        return bool(self.name) and is_written
 
     @property
     def has_news(self) -> bool:

@@ -147,10 +147,11 @@ class LocalStreams:
     async def release(self, stream: LocalStream) -> None:
         """Give up a stream that was closed, unless another one took its place already.
 
-        For one that is complete there is no hurry: most POSTs end so, and theirs are kept together with others.
+        For one that is complete there is no hurry: most POSTs end so, and theirs are kept together with others. The
+        first of a session is kept at once: a client that ignores its sessions needs the room of each for the next.
         """
         self._instance.remove_stream(stream)
-        if stream.is_complete:
+        if stream.is_complete and stream.record is not None and stream.record.initialized:
             self._released.append(stream)
             return
         with anyio.move_on_after(FINISH_S, shield=True):

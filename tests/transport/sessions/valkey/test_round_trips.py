@@ -48,7 +48,7 @@ def _saves_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_valkey, "SAVE_EVERY_S", 3600)
 
 
-@kills("transport/sessions/valkey/local_streams.py", "if stream.is_complete:", "if False:")
+@kills("transport/sessions/valkey/local_streams.py", "if stream.is_complete and", "if False and")
 @pytest.mark.parametrize("wire", ["sse", "streamable_http"])
 async def test_a_call_takes_two_scripts(broker_url: str, wire: str) -> None:
     broker = new_broker(broker_url)
@@ -73,6 +73,7 @@ async def post_of(broker: ValkeyBroker, session: SessionRecord, number: int, *, 
     """Return the stream of a POST that was answered, and closed after its response was written or `reads` is False."""
     request = RequestClaim(number, b"%d" % number)
     result = await claimed(broker, session, [request], own_stream=True)
+    result.record.initialized = True
     (attempt,), stream = result.attempts, result.reader
     assert attempt is not None
     assert isinstance(stream, LocalStream)
