@@ -169,7 +169,7 @@ class SDKKernel:
             else:
                 kept = self._runner(session)
                 connection = kept.runner.connection
-                own = self._direct.tools_for(request, is_modern=False)
+                own = self._direct.tools_for(request, is_modern=False) if connection.initialize_accepted else None
                 if own is not None:
                     result = await own.call(self._plain_context(context, request, connection))
                 else:
