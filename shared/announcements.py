@@ -18,9 +18,9 @@ CACHE_HINTS: Final[Mapping[Any, CacheHint]] = MappingProxyType({
 
 
 async def titled_once(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: lists tools with one title each, as clients of 2026-07-28 read them."""
+    """Middleware of `tools/list`: lists tools with one title each, as clients of 2026-07-28 read them."""
     result = await call_next(ctx)
-    if ctx.method != "tools/list" or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+    if ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return result
     return {**result, "tools": [_titled_once(tool) for tool in result["tools"]]} if isinstance(result, dict) else result
 

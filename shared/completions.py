@@ -64,7 +64,7 @@ class Completions:
         server.completion()(self.complete)  # type: ignore[no-untyped-call]  # the SDK's decorator has no annotations
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Serve one request."""
+        """Serve one `completion/complete`."""
         before = _asking.set(ctx)
         try:
             return await call_next(ctx)

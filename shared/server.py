@@ -7,10 +7,12 @@ An internal fault is logged with its stack trace and returned as a fixed sentenc
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from mcp.server import MCPServer, ServerRequestContext
-from mcp.server.context import CallNext, HandlerResult
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
@@ -51,6 +53,8 @@ _INSTRUCTIONS: Final = (
 _OWN_TOOLS: Final = frozenset(spec.name for spec in TOOLS)
 _RESOURCE_NOT_FOUND: Final = -32002  # in revisions with a handshake; since 2026-07-28 INVALID_PARAMS
 _MAX_URI: Final = 2_000
+_MAX_LANGUAGES: Final = 100
+"""Characters of an `Accept-Language` that is remembered; what browsers send is shorter."""
 _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
@@ -118,11 +122,15 @@ def build_server(
     completions.add_to(server)
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.append(_Languages(language))
-    server.middleware.extend([
-        *(_ProtocolErrors(server), _ArgumentsObject(habits), Scopes(call_log)),
-        *(titled_once, refuse_cursors, localized_lists, completions),
-    ])  # fmt: skip
+    server.middleware.extend([_Languages(language), _ProtocolErrors(server), _ArgumentsObject(habits)])
+    server.middleware.extend([Scopes(call_log), _ByMethod({
+        "tools/list": (titled_once, refuse_cursors),
+        "prompts/list": (refuse_cursors, localized_lists),
+        "prompts/get": (localized_lists,),
+        "resources/list": (refuse_cursors,),
+        "resources/templates/list": (refuse_cursors, localized_lists),
+        "completion/complete": (completions,),
+    })])  # fmt: skip
     if read_only:
         server.middleware.append(RefuseWrites(call_log))
     if whose_tickets is not None:
@@ -134,6 +142,18 @@ def build_server(
 def _instructions(*, read_only: bool, whose_tickets: str) -> str:
     what = "list, read; this server is read-only" if read_only else "list, read, create, update, comment"
     return f"{_INSTRUCTIONS.format(what=what)} {whose_tickets}".rstrip()
+
+
+class _ByMethod:
+    """Middleware: runs others for one method each, the first one outermost."""
+
+    def __init__(self, middlewares: Mapping[str, Sequence[ServerMiddleware[Any]]]) -> None:
+        self._middlewares = MappingProxyType(middlewares)
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        for middleware in reversed(self._middlewares.get(ctx.method, ())):
+            call_next = partial(middleware, call_next=call_next)
+        return await call_next(ctx)
 
 
 class _Languages:
@@ -149,7 +169,11 @@ class _Languages:
 
 def _preferred(request: object) -> Language:
     """Return the language that a client prefers, as far as it says; over STDIO it does not."""
-    return accepted_language(getattr(request, "headers", {}).get("accept-language", ""))
+    header = getattr(request, "headers", {}).get("accept-language", "")
+    return _remembered(header) if len(header) <= _MAX_LANGUAGES else accepted_language(header)
+
+
+_remembered: Final = lru_cache(maxsize=256)(accepted_language)
 
 
 class _ProtocolErrors:

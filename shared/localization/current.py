@@ -1,8 +1,6 @@
 """Sentences in the language of the current call: English in the code, Japanese in the tables of `japanese`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Final, Literal, get_args
 
 from shared.localization.japanese import SENTENCES
@@ -12,14 +10,19 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 _current: ContextVar[Language] = ContextVar("language", default="en")
 
 
-@contextmanager
-def in_language(language: Language) -> Iterator[None]:
-    """Use `language` for the sentences of this block, and of the tasks that it starts."""
-    before = _current.set(language)
-    try:
-        yield
-    finally:
-        _current.reset(before)
+class in_language:  # noqa: N801 - reads as the function that it would be, but each call enters it
+    """Uses `language` for the sentences of this block, and of the tasks that it starts."""
+
+    __slots__ = ("_before", "_language")
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def __enter__(self) -> None:
+        self._before: Token[Language] = _current.set(self._language)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._before)
 
 
 def current_language() -> Language:

@@ -41,15 +41,17 @@ class Cleaning:
                 text = visible(value)
                 self.dropped += len(value) - len(text)
                 return text
-            case BaseModel():
-                changed = {name: new for name, old in value if (new := self.of(old)) is not old}
-                return value.model_copy(update=changed) if changed else value
-            case Mapping():
-                return {name: self.of(one) for name, one in value.items()}
-            case list():
-                return [self.of(one) for one in value]
+            case None | bool() | int() | float():
+                return value
             case tuple():
                 items = tuple(map(self.of, value))
                 return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+            case dict() | Mapping():
+                return {name: self.of(one) for name, one in value.items()}
+            case list():
+                return [self.of(one) for one in value]
+            case BaseModel():
+                changed = {name: new for name, old in value if (new := self.of(old)) is not old}
+                return value.model_copy(update=changed) if changed else value
             case _:
                 return value

@@ -13,7 +13,7 @@ from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.localization import current_language, localized
 from shared.markdown import one_line
-from shared.mcp_tools.arguments.habits import Reading, a_text, free_text, named, takes_list
+from shared.mcp_tools.arguments.habits import Reading, a_text, arguments_of, free_text, named, takes_list
 from shared.mcp_tools.arguments.names import misnamed
 from shared.mcp_tools.arguments.values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
@@ -98,12 +98,14 @@ def under_right_names(model: type[ToolInput], arguments: Mapping[str, Any]) -> t
 
     All names are listed only with the first one that is unknown; a caller needs them once.
     """
-    fields = tuple(str(info.alias) for info in model.model_fields.values())
+    fields = arguments_of(model)
+    if arguments.keys() <= fields.keys():
+        return arguments, []
     known = {name: value for name, value in arguments.items() if name in fields}
     problems: list[Problem] = []
     for name, value in arguments.items():
         if name not in fields:
-            problem = misnamed(_shown([name]), name, value, fields, known)
+            problem = misnamed(_shown([name]), name, value, tuple(fields), known)
             known.update(problem.right or {})
             is_listed = any(one.allowed for one in problems)
             problems.append(problem._replace(allowed=()) if is_listed else problem)
@@ -124,7 +126,7 @@ def _problem(
     """Describe a problem without repeating the value, which may be long or confidential."""
     place = found["loc"][:1] if {*found["loc"][:1]} & model.one_or_more else found["loc"]
     path = _shown(place)
-    fields = {str(info.alias): info for info in model.model_fields.values()}
+    fields = arguments_of(model)
     hint = _hint(fields[path]) if path in fields else ""
     match found["type"]:
         case "extra_forbidden":
@@ -178,7 +180,7 @@ def _described(description: str) -> str:
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
     """Return the names of the object that holds the last step of `place`."""
-    fields = {str(info.alias): info for info in model.model_fields.values()}
+    fields = arguments_of(model)
     inner = _model_in(fields[str(place[0])].annotation) if len(place) > 1 else None
     return tuple(fields) if inner is None else _names_beside(inner, place[-1:])
 
@@ -188,9 +190,10 @@ def _takes_list(model: type[BaseModel], place: Sequence[str | int]) -> bool:
     if isinstance(place[-1], int):
         return False
     if len(place) > 1:
-        inner = _model_in({str(info.alias): info for info in model.model_fields.values()}[str(place[0])].annotation)
+        inner = _model_in(arguments_of(model)[str(place[0])].annotation)
         return inner is not None and _takes_list(inner, place[-1:])
-    return any(info.alias == place[0] and takes_list(info.annotation) for info in model.model_fields.values())
+    field = arguments_of(model).get(str(place[0]))
+    return field is not None and takes_list(field.annotation)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

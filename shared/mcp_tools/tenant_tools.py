@@ -124,7 +124,7 @@ class TenantToolsProvider:
         entry.callers += 1
         self._make_room()
         try:
-            connected = await self._connected_tools(tenant, entry)
+            connected = self._fresh(entry) or await self._connected_tools(tenant, entry)
             connected.calls += 1
             try:
                 yield connected.tools
@@ -134,13 +134,18 @@ class TenantToolsProvider:
         finally:
             entry.callers -= 1
 
+    def _fresh(self, entry: _TenantEntry) -> _ConnectedTools | None:
+        """Return the tenant's tools if the directory was asked less than `ASK_AGAIN_S` ago."""
+        return entry.connected if self._clock() - entry.asked_at < ASK_AGAIN_S else None
+
     async def _connected_tools(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:
         """Return the tenant's tools by a directory response at most `ASK_AGAIN_S` old; fail without one."""
         try:
             async with asyncio.timeout(ASK_S), entry.asking:  # waiting calls reuse the first one's response
-                if entry.connected is None or self._clock() - entry.asked_at >= ASK_AGAIN_S:
-                    entry.connected = await self._ask(tenant, entry)
-                return entry.connected
+                connected = self._fresh(entry)
+                if connected is None:
+                    connected = entry.connected = await self._ask(tenant, entry)
+                return connected
         except TimeoutError:
             log.warning("directory_late", tenant=tenant.id)
             raise UpstreamUnavailableError(

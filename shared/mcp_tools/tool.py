@@ -51,9 +51,7 @@ class TicketTool:
         habits: what is served of clients that bend the protocol.
     """
 
-    def __init__(
-        self, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog, habits: ClientHabits
-    ) -> None:
+    def __init__(self, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog, habits: ClientHabits) -> None:
         self._spec = spec
         self._tools_provider = tools_provider
         self._call_log = call_log
@@ -170,11 +168,11 @@ def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResul
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value
     if isinstance(error, InvalidInputError):
-        said |= _what_is_wrong(error)
+        said |= Cleaning().of(_what_is_wrong(error))
         if again := call_again(arguments, error.problems):
             said["callAgain"] = again
             text += f"\n{in_code(again)}"
-    return ToolResult(text, {"error": Cleaning().of(said)}, is_error=True)
+    return ToolResult(text, {"error": said}, is_error=True)
 
 
 def _what_is_wrong(error: InvalidInputError) -> dict[str, Any]:

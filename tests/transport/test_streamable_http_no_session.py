@@ -61,7 +61,7 @@ def served(at: Bench) -> int:
 # --------------------------------------------------------------------- the same responses as in a session
 
 
-@kills("transport/dispatch/sdk_kernel.py", "from_envelope(context.revision", "from_envelope('2026-07-28'")
+@kills("transport/dispatch/sdk_kernel.py", "from_envelope(revision", "from_envelope('2026-07-28'")
 @pytest.mark.parametrize("revision", REVISIONS)
 async def test_every_request_has_the_response_that_it_has_in_a_session(revision: str) -> None:
     async with bench() as at, http_client(at.url, ME, revision) as client:

@@ -59,13 +59,13 @@ class DirectCalls:
         if not _is_plain(arguments) or not _is_plain(meta) or not _is_token(meta.get("progressToken", 0)):
             return None
         envelope = _envelope(meta)
-        if self._served.get(envelope) is None if is_modern else envelope != _NO_ENVELOPE:
+        if self._served.get(encode(envelope)) is None if is_modern else envelope:
             return None
         return self._tools if self._tools.has(params.get("name")) else None
 
     def served(self, request: JSONRPCRequest) -> None:
         """Take note that the kernel served a request of 2026-07-28: it accepts its envelope."""
-        envelope = _envelope((request.params or {})["_meta"])
+        envelope = encode(_envelope((request.params or {})["_meta"]))
         if self._tools is not None and request.method == "tools/call" and len(envelope) <= MAX_ENVELOPE_BYTES:
             self._served.put(envelope, True)  # noqa: FBT003 - a set with a bound
 
@@ -78,9 +78,6 @@ def _is_token(value: object) -> bool:
     return type(value) is int or (isinstance(value, str) and value.isascii())
 
 
-def _envelope(meta: Mapping[str, Any]) -> bytes:
-    """Return what `_meta` holds under reserved names, as bytes that only equal values have."""
-    return encode({name: value for name, value in meta.items() if name.startswith(_RESERVED)})
-
-
-_NO_ENVELOPE: Final = _envelope({})
+def _envelope(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `_meta` holds under reserved names."""
+    return {name: value for name, value in meta.items() if name.startswith(_RESERVED)}

@@ -302,19 +302,20 @@ class SDKKernel:
         self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         """Serve a request with nothing but what it says itself."""
-        is_modern = context.revision is None
+        revision = context.revision
+        is_modern = revision is None
         if (own := self._direct.tools_for(request, is_modern=is_modern)) is not None:
-            version = context.revision or request.params["_meta"][PROTOCOL_VERSION_META_KEY]
+            version = revision or (request.params or {})["_meta"][PROTOCOL_VERSION_META_KEY]
             connection = Connection.from_envelope(version, None, None)
             result = await own.call(self._plain_context(context, request, connection))
             return result | {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}} if is_modern else result
-        if is_modern:
+        if revision is None:
             connection = self._modern_connection(session, request)
         else:
             if request.method in _OF_SESSIONS and self._server.get_request_handler(request.method) is not None:
                 text = f"{request.method} changes a session, and this request names none: send Mcp-Session-Id."
                 raise MCPError(INVALID_REQUEST, text, {"kind": "no_session"})
-            connection = Connection.from_envelope(context.revision, None, None)  # as the SDK's stateless mode does
+            connection = Connection.from_envelope(revision, None, None)  # as the SDK's stateless mode does
         result = await serve_one(
             self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )

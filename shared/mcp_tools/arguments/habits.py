@@ -9,6 +9,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache, cached_property
+from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
@@ -45,13 +47,17 @@ class FreeText:
     may_be_blank: bool
 
 
+@cache
+def arguments_of(model: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the fields of an input model by the names of the arguments."""
+    return MappingProxyType({str(info.alias): info for info in model.model_fields.values()})
+
+
 class Reading:
     """The reading of one call's arguments."""
 
     def __init__(self, habits: ClientHabits) -> None:
         self._habits = habits
-        self.at = TicketTime.of_machine()
-        """The time of the call."""
         self.moving: dict[str, str] = {}
         """The words of moments that mean another minute soon, by argument."""
         self._admitted: dict[str, bool] = {}
@@ -62,6 +68,11 @@ class Reading:
         self.arguments: dict[str, Any] = {}
         """The arguments that count, under their own names."""
         self._said: list[str] = []
+
+    @cached_property
+    def at(self) -> TicketTime:
+        """The time of the call: this machine's, unless another one is set."""
+        return TicketTime.of_machine()
 
     def say(self, note: str) -> None:
         """Add a note for the reader of the result: how a value was understood."""
@@ -79,7 +90,7 @@ class Reading:
 
         Foreign names and empty values stay as far as these habits are not served.
         """
-        fields = {str(info.alias): info for info in model.model_fields.values()}
+        fields = arguments_of(model)
         arguments = spelled_right(fields, self._unwrapped(fields, arguments))
         foreign = [name for name in arguments if name in FOREIGN and name not in fields]
         if foreign and self.admits("foreign_arguments"):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationInfo
 
 from shared.bounds import excess
 from shared.localization import localized
-from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading, from_text
+from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading, arguments_of, from_text
 from shared.mcp_tools.arguments.names import spelled_right
 from shared.mcp_tools.arguments.values import WrongValueError, bare
 
@@ -104,7 +104,7 @@ def _file_at(url: str) -> tuple[str, str] | None:
 
 def object_of(model: type[BaseModel]) -> Callable[[object, ValidationInfo], object]:
     """Return a reader of an object with the fields of `model`: as such, or as JSON text."""
-    fields = tuple(str(info.alias) for info in model.model_fields.values())
+    fields = tuple(arguments_of(model))
 
     def read(value: object, info: ValidationInfo) -> object:
         value = _from_text(value, dict, info, localized(_OBJECT))

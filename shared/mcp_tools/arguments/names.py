@@ -5,8 +5,9 @@ right name and never taken, because it may mean something else.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -99,13 +100,19 @@ def name_folded(name: str) -> str:
     return "".join(sign for sign in unicodedata.normalize("NFKC", with_few_marks(name)).casefold() if sign.isalnum())
 
 
-def spelled_right(fields: Iterable[str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+@lru_cache(maxsize=128)  # the tools have about 30 such lists
+def _by_folded_name(fields: tuple[str, ...]) -> Mapping[str, str]:
+    return MappingProxyType({name_folded(field): field for field in fields})
+
+
+def spelled_right(fields: Collection[str], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return `arguments` with each other spelling of a name in `fields` replaced, unless that name is also given."""
-    own = {name_folded(field): field for field in fields}
-    known = set(own.values())
+    if all(name in fields for name in arguments):
+        return dict(arguments)
+    own = _by_folded_name(tuple(fields))
     right: dict[str, Any] = {}
     for name, value in arguments.items():
-        field = name if name in known else own.get(name_folded(name), name)
+        field = name if name in fields else own.get(name_folded(name), name)
         taken = field != name and (field in arguments or field in right)
         right[name if taken else field] = value
     return right
@@ -116,7 +123,7 @@ def meant(name: str, fields: Sequence[str]) -> str | None:
     word = name_folded(name)
     found = [field for field in fields if word in _WORDS.get(field, ())]
     if not found:
-        own = {name_folded(field): field for field in fields}
+        own = _by_folded_name(tuple(fields))
         found = [own[one] for one in (f"{word}id", f"{word}s", f"{word.removesuffix('name')}id") if one in own][:1]
         found = found or [own[one] for one in get_close_matches(word, own, n=1, cutoff=_NEAR)]
     return found[0] if len(found) == 1 else None

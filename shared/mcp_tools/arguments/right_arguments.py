@@ -15,11 +15,13 @@ MOST_BYTES: Final = 600
 
 def right_arguments(arguments: Mapping[str, Any], problems: Sequence[Problem]) -> dict[str, Any] | None:
     """Return `arguments` with every problem corrected; None if a correction is not known."""
+    if not problems or any(problem.right is None for problem in problems):
+        return None
     right = copy.deepcopy(dict(arguments))
     for problem in problems:
-        if problem.right is None or not _correct(right, problem.field, problem.right):
+        if not _correct(right, problem.field, problem.right or {}):
             return None
-    return right if problems else None
+    return right
 
 
 def _correct(arguments: dict[str, Any], field: str, right: Mapping[str, Any]) -> bool:
