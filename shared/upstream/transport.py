@@ -1,6 +1,7 @@
 """The seam below the API client: carries one request to a ticket API, and says what is certain if it fails.
 
-Two implementations: `connections.Connections`, direct and lean; `httpx_wire.HTTPXWire`, for proxies and the embedded API.
+`connection_pool.ConnectionPool` is the direct way; `httpx_transport.HTTPXTransport` goes through proxies, and to the
+embedded API.
 """
 
 import zlib
@@ -50,7 +51,7 @@ class Received(NamedTuple):
     """Why the body is missing, if it could not be received."""
 
 
-class Wire(Protocol):
+class ApiTransport(Protocol):
     """Carries requests to one ticket API; several may be on the way at once."""
 
     async def exchange(self, request: Request) -> Received:
@@ -79,7 +80,7 @@ class BodyReader:
     def feed(self, data: bytes) -> None:
         """Add what came."""
         if self.cut_off is None:
-            self._body += data if self._inflater is None else self._inflated(data)
+            self._body += data if self._inflater is None else self._inflated(data, self._inflater)
             if len(self._body) > MAX_BODY_BYTES:
                 log.error("api_answer_too_large", limit_bytes=MAX_BODY_BYTES)
                 self.cut_off = UnreadableBodyError("larger than {size} MiB", size=MAX_BODY_BYTES >> 20)
@@ -90,10 +91,9 @@ class BodyReader:
             self.cut_off = _not_compressed()
         return b"" if self.cut_off is not None else bytes(self._body)
 
-    def _inflated(self, data: bytes) -> bytes:
-        assert self._inflater is not None
+    def _inflated(self, data: bytes, inflater: "zlib._Decompress") -> bytes:
         try:
-            return self._inflater.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))
+            return inflater.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))
         except zlib.error:
             self.cut_off = _not_compressed()
             return b""
