@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
+from shared.errors import TicketServerError
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
 
@@ -19,8 +20,11 @@ _GZIP_OR_ZLIB: Final = 47
 """`wbits` of zlib that recognises the header of either."""
 
 
-class LostError(Exception):
-    """The connection was lost before the whole response came; the request may have been carried out."""
+class LostError(TicketServerError):
+    """The connection was lost before the whole response came; the request may have been carried out.
+
+    The text is the class of the cause, for the log.
+    """
 
 
 class NotSentError(LostError):
