@@ -34,12 +34,12 @@ from shared.errors import (
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
 from shared.telemetry import Counter, get_logger
-from shared.upstream.connections import IDLE_S, MAX_IDLE, Connections
-from shared.upstream.httpx_wire import HTTPXWire
+from shared.upstream.connection_pool import IDLE_S, MAX_IDLE, ConnectionPool
+from shared.upstream.httpx_transport import HTTPXTransport
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
-from shared.upstream.wire import LostError, NotSentError, ProxyRefusedError, Request, Wire
+from shared.upstream.transport import ApiTransport, LostError, NotSentError, ProxyRefusedError, Request
 
 log = get_logger(__name__)
 
@@ -102,7 +102,7 @@ class APIClient:
         headers = _HEADERS if api_key is None else {**_HEADERS, "x-api-key": api_key}
         self._host = url.host
         self._prefix = url.raw_path.decode("ascii").rstrip("/")
-        self._wire = _wire(url, headers, proxy, transport, deadline_s)
+        self._transport = _transport_to(url, headers, proxy, transport, deadline_s)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
@@ -115,7 +115,7 @@ class APIClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._wire.aclose()
+        await self._transport.aclose()
 
     async def get(self, path: str, *, params: Mapping[str, QueryValue] | None = None) -> Any:
         """Return the JSON at `path`. A parameter with several values is sent once for each.
@@ -196,10 +196,11 @@ class APIClient:
         """Send one request once it has a slot. Raises: UpstreamBusyError, LostError."""
         await self._take_place()
         try:
-            received = await self._wire.exchange(request)
+            received = await self._transport.exchange(request)
         finally:
             self._queue.release(self._organisation)
-        return ApiResponse(resource=path, **self._facts(request.method, path), **received._asdict())
+        status, headers, body, cut_off = received
+        return ApiResponse(request.method, path, self._host, self._prefix + path, status, headers, body, cut_off)
 
     async def _take_place(self) -> None:
         """Wait at most half the deadline for a slot, so that a call without one can report that nothing was sent."""
@@ -215,22 +216,22 @@ class APIClient:
         return {"method": method, "host": self._host, "path": self._prefix + path}
 
 
-def _wire(
+def _transport_to(
     url: httpx2.URL,
     headers: Mapping[str, str],
     proxy: httpx2.Proxy | None,
     transport: httpx2.AsyncBaseTransport | None,
     timeout_s: float,
-) -> Wire:
+) -> ApiTransport:
     """Return what carries the requests to `url`: direct connections, unless a transport or a proxy is given."""
     authority, host = url.netloc.decode("ascii"), url.raw_host.decode("ascii")
     if transport is None and proxy is None:
         tls = _trusted() if url.scheme == "https" else None
-        return Connections(host, url.port or _PORTS[url.scheme], authority=authority, tls=tls, headers=headers)
+        return ConnectionPool(host, url.port or _PORTS[url.scheme], authority=authority, tls=tls, headers=headers)
     if transport is None:
         limits = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=MAX_IDLE, keepalive_expiry=IDLE_S)
         transport = httpx2.AsyncHTTPTransport(verify=_trusted(), limits=limits, proxy=proxy)
-    return HTTPXWire(transport, origin=f"{url.scheme}://{authority}", headers=headers, timeout_s=timeout_s)
+    return HTTPXTransport(transport, origin=f"{url.scheme}://{authority}", headers=headers, timeout_s=timeout_s)
 
 
 def _query(params: Mapping[str, QueryValue] | None) -> str:

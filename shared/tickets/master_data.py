@@ -5,14 +5,17 @@ been added since. Fetches run one at a time, however many callers miss at once.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import anyio
 
 from shared.api_client import APIClient
 from shared.concurrency import gather_all
-from shared.tickets.master_lists import MASTER_LISTS, ItemT, MasterList
+from shared.tickets.folding import name_key
+from shared.tickets.master_lists import MASTER_LISTS, USERS, ItemT, MasterList
 from shared.tickets.models import parse_many
 
 KEEP_S: Final = 60.0
@@ -26,6 +29,12 @@ class MasterLists:
 
     def __getitem__(self, one: MasterList[ItemT]) -> tuple[ItemT, ...]:
         return self._items[one]
+
+    @cached_property
+    def shared_names(self) -> frozenset[str]:
+        """The names, as `name_key` writes them, that several users have."""
+        times = Counter(name_key(user.name) for user in self[USERS])
+        return frozenset(key for key, number in times.items() if number > 1)
 
 
 class MasterData:

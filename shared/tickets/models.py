@@ -103,7 +103,9 @@ class Shape(BaseModel):
     @property
     def unreadable(self) -> tuple[str, ...]:
         """The API's names of the fields whose values could not be read, such as `attachments[0].fileName`."""
-        return (self.__pydantic_private__ or {}).get("_unreadable", ())  # asking pydantic takes ten times as long
+        private = self.__pydantic_private__ or {}  # `self._unreadable` takes ten times as long
+        names: tuple[str, ...] = private.get("_unreadable", ())
+        return names
 
     def lacking(self, names: Iterable[str]) -> Self:
         """Return this shape, with `names` as what could not be read of it."""

@@ -3,8 +3,7 @@
 Where the API's rows have no ids either, rows with a name that several users have are looked up in the tickets.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from shared.api_client import APIClient, segment
@@ -13,7 +12,6 @@ from shared.errors import NotFoundError, UpstreamError
 from shared.localization import localized
 from shared.tickets.folding import name_key
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import USERS
 from shared.tickets.models import Ticket, TicketRow, parse_one
 
 MOST_READ: Final = 20
@@ -26,12 +24,12 @@ async def told_apart(
 ) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
     """Return `rows` with the id behind each name that several users have; and a note if some could not be read."""
     try:
-        users = (await master.lists())[USERS] if rows else ()
+        shared = (await master.lists()).shared_names if rows else frozenset()
     except UpstreamError:  # a list needs no master data
         return rows, ()
-    times = Counter(name_key(user.name) for user in users)
-    shared = {key for key, number in times.items() if number > 1}
-    meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared] if shared else []
+    if not shared:
+        return rows, ()
+    meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared]
     by_id: dict[str, TicketRow | Ticket] = {
         row.ticket_id: row for row in meant if row.requestor_id and row.person_in_charge_id
     }
@@ -56,7 +54,7 @@ async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
         return None
 
 
-def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, shared: set[str]) -> TicketRow:
+def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, shared: Collection[str]) -> TicketRow:
     def named(name: str | None, user_id: str | None) -> str | None:
         return f"{name} ({user_id})" if name and user_id and name_key(name) in shared else name
 

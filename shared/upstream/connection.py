@@ -6,7 +6,7 @@ from typing import Final, cast
 
 from httptools import HttpParserError, HttpResponseParser
 
-from shared.upstream.wire import BodyReader, LostError, Received
+from shared.upstream.transport import BodyReader, LostError, Received
 
 _MAX_HEAD_BYTES: Final = 100 * 1024
 

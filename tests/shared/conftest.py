@@ -18,7 +18,7 @@ from shared.tickets import acting_user, features
 from shared.tickets.activity import histories
 from shared.tickets.paging import single_tickets, windows
 from shared.tickets.similar import look_alikes
-from shared.upstream import connections
+from shared.upstream import connection_pool
 from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
@@ -28,7 +28,7 @@ PATIENCE_S: Final = 30.0
 LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (acting_user, "LOOK_S"),
     (audit, "PATIENCE_S"),
-    (connections, "IDLE_S"),
+    (connection_pool, "IDLE_S"),
     (creation, "LOOK_S"),
     (features, "ASK_S"),
     (in_process, "CLOSE_S"),

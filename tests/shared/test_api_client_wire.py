@@ -28,7 +28,7 @@ from shared.errors import (
 )
 from shared.fair_queue import MAX_WAITING, FairQueue
 from shared.telemetry import TallyCounter
-from shared.upstream.wire import MAX_BODY_BYTES
+from shared.upstream.transport import MAX_BODY_BYTES
 from tests.kills import kills
 from tests.shared.faulty_server import (
     GUARD_S,
@@ -357,7 +357,7 @@ async def test_a_body_in_tiny_pieces_is_put_together(method: str) -> None:
         assert await call(api, method) == {"id": "票"}
 
 
-@kills("shared/upstream/wire.py", "if len(self._body) > MAX_BODY_BYTES:", "if False:")
+@kills("shared/upstream/transport.py", "if len(self._body) > MAX_BODY_BYTES:", "if False:")
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_an_answer_over_the_bound_is_a_fault_and_not_read_on(method: str) -> None:
     block = b" " * (MAX_BODY_BYTES // 8)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from pydantic.alias_generators import to_camel
+
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import MasterItem, Shape, ShapeT, TicketRow
 from shared.tickets.results import Result
@@ -17,6 +19,7 @@ _SHOWN: Final[Mapping[str, Callable[[TicketTime, str], str]]] = MappingProxyType
     "uploaded_at": TicketTime.shown_moment,
 })  # fmt: skip
 """How each field that holds a moment is converted."""
+_MOMENT_COLUMNS: Final = frozenset(map(to_camel, _SHOWN))
 UNKNOWN: Final = "unknown"
 
 
@@ -29,7 +32,7 @@ def dated(result: ResultT, at: TicketTime, caller: MasterItem | None, *, is_name
     return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})
 
 
-def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str]) -> TicketRow:
+def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str], shown: Collection[str]) -> TicketRow:
     """Return `row` with its moments in the zone of `at`, and the calendar days until it is due, none once completed.
 
     It says whether it is completed if it did, or if the names of completed statuses are known.
@@ -38,13 +41,15 @@ def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str]) -> Tic
         row: the row as the ticket API sent it; the reference API sends no days for completed tickets.
         at: the time of the call.
         completed: names of the statuses that mean completed, empty if not known.
+        shown: the columns that are shown, by the API's names; moments of others are left as they are.
     """
     is_completed = row.completed
     if is_completed is None and completed and row.status_name is not None:
         is_completed = row.status_name in completed
     due = None if row.remaining_days is None or is_completed else row.scheduled_completion_date
     days = {"remaining_days": at.days_left(due) if due else None, "completed": is_completed}
-    return row.model_copy(update=_moments(row, at) | days)
+    moments = _moments(row, at) if not _MOMENT_COLUMNS.isdisjoint(shown) else {}
+    return row.model_copy(update=moments | days)
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:

@@ -1,6 +1,6 @@
 """The calendar of one ticket API: the time of a call in the one zone, and the days left of listed tickets."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
@@ -47,8 +47,10 @@ class TicketCalendar:
         api_zone = await self._features.time_zone()
         return TicketTime(self._clock().astimezone(self._zone or api_zone or self._machine_zone), api_zone)
 
-    async def dated_rows(self, rows: Sequence[TicketRow]) -> list[TicketRow]:
+    async def dated_rows(self, rows: Sequence[TicketRow], shown: Collection[str]) -> list[TicketRow]:
         """Return `rows` with the days left as counted here, and whether they are completed, where that is known.
+
+        Moments of the columns `shown` are in the zone of results.
 
         The existing API counts the days on its own clock, also for completed tickets.
 
@@ -56,7 +58,7 @@ class TicketCalendar:
         """
         completed = await self._completed_names() if rows else frozenset()
         at = await self.time()
-        return [dated_row(row, at, completed) for row in rows]
+        return [dated_row(row, at, completed, shown) for row in rows]
 
     async def completion_day(self, values: Mapping[str, Any], held: str | None) -> dict[str, str]:
         """Return the completion date of a ticket that becomes completed, if the API would fill in another day.

@@ -38,7 +38,7 @@ class TicketList:
         page = await self._system.pages.page(selection)
         read = parse_many(TicketRow, page.rows)
         distinct, apart = await told_apart(self._system.api, self._system.master, read)
-        rows = await self._system.calendar.dated_rows(distinct)
+        rows = await self._system.calendar.dated_rows(distinct, shown)
         by_cursor = selection.cursor is not None
         return TicketPage(
             columns=shown,

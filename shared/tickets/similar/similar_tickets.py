@@ -97,7 +97,7 @@ class SimilarTicketFinder:
 
     async def _result(self, found: Sequence[Likeness], notes: Sequence[str]) -> SimilarTickets:
         read = parse_many(TicketRow, [one.row for one in found])
-        dated = await self._system.calendar.dated_rows(read)
+        dated = await self._system.calendar.dated_rows(read, ("receptionDateTime",))
         why = {str(one.row["ticketId"]): one.reasons() for one in found}
         return SimilarTickets(
             columns=COLUMNS,

@@ -81,6 +81,6 @@ def test_days_left_are_calendar_days_of_the_one_zone(
         reception_date_time="2026-11-28 22:50",
     )  # fmt: skip
 
-    shown = dated_row(row, FROM_UTC, "Completed")
+    shown = dated_row(row, FROM_UTC, "Completed", ("receptionDateTime",))
 
     assert (shown.remaining_days, shown.reception_date_time) == (left, "2026-11-29 07:50")

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from shared.upstream.connection import Connection
-from shared.upstream.wire import NotSentError, Received, Request
+from shared.upstream.transport import NotSentError, Received, Request
 
 MAX_IDLE: Final = 32
 IDLE_S: Final = 3.0
@@ -22,7 +22,7 @@ _NEXT_ADDRESS_S: Final = 0.25
 """How long an address may take to connect before the next one is tried beside it (RFC 8305, section 8)."""
 
 
-class Connections:
+class ConnectionPool:
     """The connections to one address.
 
     Args:
@@ -44,7 +44,7 @@ class Connections:
         """Since when each connection is idle, the latest last."""
 
     async def exchange(self, request: Request) -> Received:
-        """Do as `Wire` promises."""
+        """Do as `ApiTransport` promises."""
         head = f"{request.method} {request.path} HTTP/1.1\r\n{self._head}{_lines(request.headers)}"
         body = request.body
         if body is not None:
@@ -103,6 +103,7 @@ async def _socket_to(host: str, port: int) -> socket.socket:
         OSError: there is no such host, or none of its addresses answers.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    connected: socket.socket | None
     connected, _, errors = await staggered_race([partial(_connected, *one) for one in found], _NEXT_ADDRESS_S)
     if connected is None:
         raise next(error for error in errors if error is not None)
@@ -112,7 +113,7 @@ async def _socket_to(host: str, port: int) -> socket.socket:
 async def _connected(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
     opened = socket.socket(family, kind, protocol)
     try:
-        opened.setblocking(False)  # noqa: FBT003 - the signature of the standard library
+        opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(opened, address)
     except BaseException:

@@ -1,12 +1,14 @@
 """The seam below the API client: carries one request to a ticket API, and says what is certain if it fails.
 
-Two implementations: `connections.Connections`, direct and lean; `httpx_wire.HTTPXWire`, for proxies and the embedded API.
+`connection_pool.ConnectionPool` is the direct way; `httpx_transport.HTTPXTransport` goes through proxies, and to the
+embedded API.
 """
 
 import zlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
+from shared.errors import TicketServerError
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
 
@@ -18,8 +20,11 @@ _GZIP_OR_ZLIB: Final = 47
 """`wbits` of zlib that recognises the header of either."""
 
 
-class LostError(Exception):
-    """The connection was lost before the whole response came; the request may have been carried out."""
+class LostError(TicketServerError):
+    """The connection was lost before the whole response came; the request may have been carried out.
+
+    The text is the class of the cause, for the log.
+    """
 
 
 class NotSentError(LostError):
@@ -50,7 +55,7 @@ class Received(NamedTuple):
     """Why the body is missing, if it could not be received."""
 
 
-class Wire(Protocol):
+class ApiTransport(Protocol):
     """Carries requests to one ticket API; several may be on the way at once."""
 
     async def exchange(self, request: Request) -> Received:
@@ -79,7 +84,7 @@ class BodyReader:
     def feed(self, data: bytes) -> None:
         """Add what came."""
         if self.cut_off is None:
-            self._body += data if self._inflater is None else self._inflated(data)
+            self._body += data if self._inflater is None else self._inflated(data, self._inflater)
             if len(self._body) > MAX_BODY_BYTES:
                 log.error("api_answer_too_large", limit_bytes=MAX_BODY_BYTES)
                 self.cut_off = UnreadableBodyError("larger than {size} MiB", size=MAX_BODY_BYTES >> 20)
@@ -90,10 +95,9 @@ class BodyReader:
             self.cut_off = _not_compressed()
         return b"" if self.cut_off is not None else bytes(self._body)
 
-    def _inflated(self, data: bytes) -> bytes:
-        assert self._inflater is not None
+    def _inflated(self, data: bytes, inflater: "zlib._Decompress") -> bytes:
         try:
-            return self._inflater.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))
+            return inflater.decompress(data, MAX_BODY_BYTES + 1 - len(self._body))
         except zlib.error:
             self.cut_off = _not_compressed()
             return b""

@@ -9,12 +9,12 @@ from typing import Final
 import httpx2
 
 from shared.upstream.body_text import UnreadableBodyError
-from shared.upstream.wire import BodyReader, LostError, NotSentError, ProxyRefusedError, Received, Request
+from shared.upstream.transport import BodyReader, LostError, NotSentError, ProxyRefusedError, Received, Request
 
 _NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
-class HTTPXWire:
+class HTTPXTransport:
     """Carries requests through `transport`, which it closes.
 
     Args:
@@ -33,7 +33,7 @@ class HTTPXWire:
         self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)}
 
     async def exchange(self, request: Request) -> Received:
-        """Do as `Wire` promises."""
+        """Do as `ApiTransport` promises."""
         headers = {**self._headers, **request.headers}
         if request.body is not None:
             headers["content-type"] = "application/json"
