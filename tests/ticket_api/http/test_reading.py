@@ -20,8 +20,7 @@ from ticket_api.app import ROUTERS
 from ticket_api.http import refusals
 from ticket_api.http.models.queries import TicketQuery
 from ticket_api.http.models.responses import TicketRow
-from ticket_api.http.reading import ReadingRoute
-from ticket_api.http.routing import TicketId, each
+from ticket_api.http.routing import ReadingRoute, TicketId, each
 from ticket_api.http.serializers import shape_row
 
 DAYS: Final = st.none() | st.dates()
