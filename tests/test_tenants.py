@@ -366,7 +366,7 @@ def needs(spec: Any) -> bool:
     return bool(schema_of(spec.input_model).get("required"))
 
 
-@kills("ticket_api/store/connection.py", "== tenant", "== table.c.tenant_id")
+@kills("ticket_api/store/connection.py", "== TENANT", "== table.c.tenant_id")
 @kills(
     "shared/mcp_tools/tenant_tools.py",
     "setdefault(tenant.id, _TenantEntry())",

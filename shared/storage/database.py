@@ -13,14 +13,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from math import inf
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, FromClause, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from shared.errors import TicketServerError
@@ -28,6 +31,8 @@ from shared.storage.connections import CONNECTIONS
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock held by another connection, in seconds."""
+ASKED_AFTER_S: Final = 5.0
+"""How long a connection to PostgreSQL may be idle before it is tested, in seconds."""
 STATEMENT_S: Final = 10
 """How long this process waits for one statement of PostgreSQL, in seconds; its server ends it sooner."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -249,15 +254,16 @@ def make_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncEngine:
         )
         _adapt(engine.sync_engine)
         return engine
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         hide_parameters=True,
         pool_size=5,
         max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,  # else a server restart costs each pooled connection one failed request
         connect_args={"timeout": 5, "command_timeout": statement_s, "server_settings": POSTGRESQL_LIMITS},
     )
+    _replace_lost_connections(engine.sync_engine)
+    return engine
 
 
 @asynccontextmanager
@@ -280,6 +286,31 @@ class _Compiler(SQLiteCompiler):
 
     def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002
         return text
+
+
+def _replace_lost_connections(engine: Engine) -> None:
+    """Test a connection before its use, else a restart of the server costs each pooled one a failed request.
+
+    The driver notices by itself that a server has closed a connection. A loss without a word, as in a network that
+    forgets idle connections, shows only when something is sent; that takes three round trips, more than a small read,
+    so a connection that was just used is not asked.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def test(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError
+        if monotonic() - record.info.get("used_at", inf) > ASKED_AFTER_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                if not engine.dialect.is_disconnect(error, connection, None):
+                    raise
+                raise InvalidatePoolError from error
 
 
 def _adapt(engine: Engine) -> None:

@@ -8,7 +8,10 @@ import pytest
 from httpx2 import AsyncClient
 
 from shared.tickets.sorting import in_order
-from tests.ticket_api.conftest import NOW, Clock, new_ticket
+from tests.kills import kills
+from tests.ticket_api.conftest import NOW, Clock, new_ticket, running
+from tests.ticket_api.importing.files import row
+from ticket_api.store import indexes
 
 Row = dict[str, Any]
 ORDERS: Final = list(product(["receptionDateTime", "scheduledCompletionDate", "completionDate"], ["asc", "desc"]))
@@ -150,3 +153,31 @@ async def test_a_cursor_is_short_and_its_filters_may_change(api: AsyncClient) ->
     assert rest == [
         row for row in await listed(api, limit=200, **ALL) if row["receptionDateTime"] < last["receptionDateTime"]
     ]
+
+
+@kills("ticket_api/store/lists.py", "numbers.last(db)", "0")
+async def test_a_total_follows_every_write_of_this_and_of_other_processes(
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "MOST_FEW", 1)  # with more tickets of one filter, they are counted by a statement
+    async with running(database_url, clock) as one, running(database_url, clock) as another:
+
+        async def totals() -> list[int]:
+            asked = [{"limit": 1, "envelope": "true", "personInChargeId": "user1", **more} for more in ({}, ALL)]
+            return [(await listed(api, **query))["total"] for api in (one, another) for query in asked]
+
+        open_, every = (await totals())[:2]
+        assert await totals() == [open_, every] * 2
+        made = await another.post("/tickets", json=new_ticket(personInChargeId="user1"))
+        assert await totals() == [open_ + 1, every + 1] * 2
+        change = {"updatedById": "user1", "statusId": "stat4"}
+        await one.put(f"/tickets/{made.json()['id']}", json=change)
+        assert await totals() == [open_, every + 1] * 2
+        await another.put(f"/tickets/{made.json()['id']}", json={"updatedById": "user1", "personInChargeId": "user2"})
+        assert await totals() == [open_, every] * 2
+        await one.post(
+            "/tickets/import", json={"rows": [row(1, personInChargeId="user1"), row(2, personInChargeId="user1")]}
+        )
+        assert await totals() == [open_ + 2, every + 2] * 2
+        assert (await one.put("/tickets/master/statuses/stat1", json={"completed": True})).is_success
+        assert (await totals())[0] < open_

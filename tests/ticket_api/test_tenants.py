@@ -207,9 +207,13 @@ async def test_no_route_was_forgotten() -> None:
 
 
 @kills(
-    "ticket_api/store/lists.py", "page = db.select(tickets, tickets", 'page = __import__("sqlalchemy").select(tickets'
+    "ticket_api/store/lists.py", "page = TenantConnection.select(tickets, *", 'page = __import__("sqlalchemy").select(*'
 )
-@kills("ticket_api/store/numbers.py", "db.update(ticket_numbers", '__import__("sqlalchemy").update(ticket_numbers')
+@kills(
+    "ticket_api/store/numbers.py",
+    "TenantConnection.update(ticket_numbers",
+    '__import__("sqlalchemy").update(ticket_numbers',
+)
 @pytest.mark.parametrize(("method", "path"), ASKED)
 async def test_a_tenant_is_answered_as_if_it_were_alone(world: World, method: str, path: str) -> None:
     writes = method != "GET"

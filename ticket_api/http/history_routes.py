@@ -12,8 +12,7 @@ from ticket_api.http.models.queries import ChangeQuery, HistoryQuery
 from ticket_api.http.models.requests import NewComment
 from ticket_api.http.models.responses import ChangePage, HistoryEntry, HistoryPage, HistoryWritten
 from ticket_api.http.openapi import failures
-from ticket_api.http.reading import ReadingRoute
-from ticket_api.http.routing import NoQuery, TicketId, each, respond_in_tenant, writing
+from ticket_api.http.routing import NoQuery, ReadingRoute, TicketId, each, respond_in_tenant, writing
 from ticket_api.http.serializers import shape_change, shape_entry
 from ticket_api.store import changes, history, tickets
 from ticket_api.store.connection import TenantConnection

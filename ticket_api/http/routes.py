@@ -26,8 +26,7 @@ from ticket_api.http.models.responses import (
     User,
 )
 from ticket_api.http.openapi import failures
-from ticket_api.http.reading import ReadingRoute
-from ticket_api.http.routing import NoQuery, TicketId, each, respond_in_tenant, writing
+from ticket_api.http.routing import NoQuery, ReadingRoute, TicketId, each, respond_in_tenant, writing
 from ticket_api.http.serializers import shape_row, shape_ticket
 from ticket_api.store import lists, master, tables, tickets
 from ticket_api.store.connection import TenantConnection

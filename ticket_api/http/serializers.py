@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Row, RowMapping
+from sqlalchemy import RowMapping
 
 from ticket_api.http.models.responses import Attachment, Change, ChangedField, HistoryEntry, Ticket, TicketRow
 from ticket_api.times import show_minute, show_moment
@@ -12,7 +12,7 @@ from ticket_api.times import show_minute, show_moment
 _ROW: Final = tuple(str(field.alias) for field in TicketRow.model_fields.values())
 
 
-def shape_row(row: Row[*tuple[Any, ...]], today: date) -> dict[str, Any]:
+def shape_row(row: Sequence[Any], today: date) -> dict[str, Any]:
     """Return a ticket as a list shows it: the fields of `TicketRow` by their names in JSON, in their order.
 
     Lists are read most, and making models of their rows takes as long as reading them.

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ticket_api.http.models.queries import StatisticsQuery
 from ticket_api.http.models.responses import GroupKey, Measures, Statistics, TicketGroup
 from ticket_api.http.openapi import failures
-from ticket_api.http.reading import ReadingRoute
-from ticket_api.http.routing import each, respond_in_tenant
+from ticket_api.http.routing import ReadingRoute, each, respond_in_tenant
 from ticket_api.store import statistics
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.statistics import NUMBERS, Group

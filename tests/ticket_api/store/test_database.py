@@ -16,6 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from shared.storage import database
 from shared.storage.database import Database, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import open_transactions
@@ -285,6 +286,29 @@ async def test_connections_that_the_server_has_closed_cost_no_request(
         await postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 - our own name
 
         assert (await api.get("/tickets")).status_code == 200
+
+
+async def test_a_connection_that_was_lost_while_idle_is_replaced_before_its_use(
+    filled_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_engine(resolve_url(filled_postgres.application_url)) as engine:
+        ping = engine.dialect.do_ping
+        asked = 0
+
+        def lose(connection: Any) -> bool:
+            nonlocal asked
+            asked += 1
+            connection.driver_connection.terminate()
+            return ping(connection)
+
+        async def read() -> Any:
+            async with engine.connect() as connection:
+                return await connection.scalar(text("SELECT 1"))
+
+        monkeypatch.setattr(engine.dialect, "do_ping", lose)
+        assert (await read(), await read(), asked) == (1, 1, 0)
+        monkeypatch.setattr(database, "ASKED_AFTER_S", -1.0)
+        assert (await read(), asked) == (1, 1)
 
 
 @pytest.mark.parametrize(("url", "resolved"), [
