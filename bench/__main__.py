@@ -43,9 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, 1,000 tickets, no instructions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="measure nothing: take those of an earlier --json")
-    parser.add_argument(
-        "--write", action="store_true", help="write docs/performance.md, its plot and bench/ratios.toml"
-    )
+    parser.add_argument("--write", action="store_true", help="rewrite docs/performance.md and bench/ratios.toml")
     return parser
 
 
