@@ -48,6 +48,7 @@ def _count(contender: Contender, program: Program, lab: Lab, sessions: int) -> f
 async def _work(party: Party, sessions: int) -> None:
     for _ in range(sessions):  # one after the other: slowed down like this, a server would meet its own time limits
         await party.open(1)
+    await party.renew()
     await party.turn(WARM_UP)
     await party.renew()
     _control("--instr=on", party)
