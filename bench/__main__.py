@@ -2,12 +2,14 @@
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Final
 
 from bench.document import rewrite
 from bench.figures import Figure, Run
@@ -18,10 +20,15 @@ from bench.process import LOAD_CORE
 from bench.report import report
 from bootstrap.machine import say, stop
 
+FAILURES: Final = (RuntimeError, OSError, EOFError, ExceptionGroup, subprocess.SubprocessError)
+"""How measuring a row fails: a server does not start, ends, or responds with an error."""
+
 
 def main(arguments: Sequence[str]) -> None:
     """Measure the given rows and print their tables."""
     options = _parser().parse_args(arguments)
+    if options.write and (options.rows or options.quick):
+        stop("`--write` needs a run of all rows, without `--quick`.")
     if options.figures:
         run = Run.read(options.figures)
     else:
@@ -29,6 +36,9 @@ def main(arguments: Sequence[str]) -> None:
     print(report(run))
     if options.json:
         run.write(options.json)
+    measured = {figure.row for figure in run.figures}
+    if missing := [key for key in options.rows or TITLES if key not in measured]:
+        stop(f"not measured: {', '.join(missing)}")
     if options.write:
         rewrite(run)
 
@@ -43,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, 1,000 tickets, no instructions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to a file as well")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="measure nothing: take those of an earlier --json")
-    parser.add_argument(
-        "--write", action="store_true", help="write docs/performance.md, its plot and bench/ratios.toml"
-    )
+    parser.add_argument("--write", action="store_true", help="rewrite docs/performance.md and bench/ratios.toml")
     return parser
 
 
@@ -67,10 +75,11 @@ def _figures(keys: Sequence[str], *, is_quick: bool) -> Iterator[Figure]:
             begun = time.monotonic()
             try:
                 yield from measure(key, lab, is_quick=is_quick)
-            except (RuntimeError, OSError, ExceptionGroup) as error:  # the other rows still count
-                say(f"{key} could not be measured: {error}")
+            except FAILURES as error:  # the other rows still count
+                say(f"{key} could not be measured: {error!r}")
             else:
                 say(f"{key} measured in {time.monotonic() - begun:.0f} s")
+            lab.tidy()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ def measure(key: str, row: Row, lab: Lab) -> list[Figure]:
 def _count(contender: Contender, program: Program, lab: Lab, sessions: int) -> float:
     out = lab.new_path("callgrind")
     valgrind = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={out}", "--quiet"]
-    steady = Program(program.command, {**program.variables, **STEADY}, program.headers, program.api)
+    steady = replace(program, variables={**program.variables, **STEADY})
     with running(contender, steady, lab, valgrind) as party:
         uvloop.run(_work(party, sessions))
         return _total(out) / sessions / CALLS
@@ -47,6 +48,7 @@ def _count(contender: Contender, program: Program, lab: Lab, sessions: int) -> f
 async def _work(party: Party, sessions: int) -> None:
     for _ in range(sessions):  # one after the other: slowed down like this, a server would meet its own time limits
         await party.open(1)
+    await party.renew()
     await party.turn(WARM_UP)
     await party.renew()
     _control("--instr=on", party)

@@ -40,6 +40,7 @@ class Lab:
         self._running = running
         self._tenant = FEW if is_quick else MANY
         self._numbers = count(1)
+        self._copies: list[Path] = []
 
     def new_path(self, name: str) -> Path:
         """Return a path that is not in use."""
@@ -59,7 +60,14 @@ class Lab:
 
     def ticket_database(self) -> str:
         """Return the URL of a filled database for one server."""
-        return _url(Path(shutil.copyfile(self._filled, self.new_path("tickets.sqlite3"))))
+        self._copies.append(self.new_path("tickets.sqlite3"))
+        return _url(Path(shutil.copyfile(self._filled, self._copies[-1])))
+
+    def tidy(self) -> None:
+        """Delete the ticket databases of servers that have ended: each has 160 MB."""
+        for path in self._copies:
+            path.unlink()
+        self._copies.clear()
 
     @cached_property
     def valkey_url(self) -> str:

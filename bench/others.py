@@ -83,6 +83,7 @@ def latency(key: str, row: Row, lab: Lab) -> list[Figure]:
 
 async def _latency(key: str, row: Row, party: Party) -> list[Figure]:
     await party.open(row.sessions)
+    await party.renew()
     await party.turn(row.calls)
     await party.renew()
     ms = sorted(await _paced(party, row.per_second))

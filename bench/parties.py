@@ -1,9 +1,9 @@
 """Running servers with their clients, and turns of work."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench.lab import Lab
@@ -23,14 +23,15 @@ class Party:
     """A running server, and its clients."""
 
     contender: Contender
+    headers: Mapping[str, str]
+    """What every client sends."""
     server: Served
     api: Served | None
-    program: Program
     wires: list[Any] = field(default_factory=list)
 
     async def open(self, sessions: int) -> None:
         """Connect that many more clients."""
-        made = [self.contender.wire(self.server.port, self.program.headers) for _ in range(sessions)]
+        made = [self.contender.wire(self.server.port, self.headers) for _ in range(sessions)]
         for first in range(0, sessions, AT_ONCE):
             await asyncio.gather(*(self.contender.work.prepare(wire) for wire in made[first : first + AT_ONCE]))
         self.wires += made
@@ -75,4 +76,4 @@ def running(contender: Contender, program: Program, lab: Lab, prefix: Sequence[s
             variables = {name: value.replace("@API", str(api.port)) for name, value in variables.items()}
         log = lab.new_path("server.log")
         server = stack.enter_context(Served([*prefix, *program.command], variables, log, SERVER_CORE))
-        yield Party(contender, server, api, replace(program, variables=variables))
+        yield Party(contender, program.headers, server, api)

@@ -1,4 +1,4 @@
-"""The plot of docs/performance.md: bars of processor time, a panel for each row. Plain SVG, readable on any background."""
+"""The plot of docs/performance.md: bars of processor time, a panel for each row, as plain SVG."""
 
 from collections.abc import Iterator, Sequence
 from html import escape

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bench import instructions
-from bench.figures import Run
+from bench.figures import INSTRUCTIONS, Run
 from bench.lab import Lab
 from bench.report import ratio_of
 from bench.rows import HIGH, OURS, SDK, SDK_JSON, WORK
@@ -51,7 +51,7 @@ def rewrite_ratios(run: Run) -> None:
         "# `python3 run.py test --long speed` fails when one of them has grown by a fifth.",
     ]
     for key, (beside, *others) in GUARDED.items():
-        figures = [one for one in run.figures if (one.row, one.measure) == (key, instructions.INSTRUCTIONS)]
+        figures = [one for one in run.figures if (one.row, one.measure) == (key, INSTRUCTIONS)]
         lines += ["", f"[{key}]"]
         for name in others:
             ratio = ratio_of(figures, name, beside)

@@ -68,12 +68,13 @@ GET_LIST: Final = Get(lambda _: ("/tickets?limit=20&showCompleted=true",))
 GET_DETAIL: Final = Get(lambda number: (f"/tickets/{_ticket(number)}", f"/tickets/{_ticket(number)}/history"))
 
 
-def _tickets(work: Work, baseline: Work) -> Sequence[Contender]:
-    return (
+def _tickets(title: str, work: Work, baseline: Work) -> Row:
+    contenders = (
         Contender(APART, programs.door_and_api, SSE, work),
         Contender(EMBEDDED, programs.door_with_tickets, SSE, work),
         Contender(BASELINE, programs.baseline, SSE, baseline),
     )
+    return Row(title, BASELINE, contenders, sessions=20, calls=5, counted_sessions=4)
 
 
 def _one_call(wire: type[Any], *others: Contender) -> Sequence[Contender]:
@@ -136,9 +137,9 @@ WORK: Final[Mapping[str, Row]] = MappingProxyType({
     ), calls=10),
     "valkey-sse": Row("This server's calls over HTTP+SSE", MEMORY, _with_and_without_valkey(SSE)),
     "valkey-session": Row("This server's calls over Streamable HTTP", MEMORY, _with_and_without_valkey(Session)),
-    "list": Row("A list of 20 tickets", BASELINE, _tickets(LIST, LIST), sessions=20, calls=5, counted_sessions=4),
-    "detail": Row("A ticket with its history", BASELINE, _tickets(DETAIL, DETAIL), sessions=20, calls=5, counted_sessions=4),
-    "create": Row("Creating a ticket", BASELINE, _tickets(CREATE, PLAIN_CREATE), sessions=20, calls=5, counted_sessions=4),
+    "list": _tickets("A list of 20 tickets", LIST, LIST),
+    "detail": _tickets("A ticket with its history", DETAIL, DETAIL),
+    "create": _tickets("Creating a ticket", CREATE, PLAIN_CREATE),
 })  # fmt: skip
 """Rows whose processor time and instructions are measured."""
 

@@ -69,7 +69,6 @@ class SSE:
         while b"event: endpoint" not in (event := await self._event()):
             pass
         self._path = event.partition(b"data: ")[2].decode().strip()
-        self._path = self._path[self._path.index("/") :]
         await self.request("initialize", _opening(self.revision))
         await self._posts.exchange("POST", self._path, INITIALIZED)
 
@@ -82,17 +81,16 @@ class SSE:
         self._number += 1
         await self._posts.exchange("POST", self._path, _request(self._number, method, params))
         async with asyncio.timeout(LIMIT_S):
-            while json.loads(await self._message()).get("id") != self._number:
+            while json.loads(message := await self._message()).get("id") != self._number:
                 pass
-            return self._last
+        return message
 
     async def _message(self) -> bytes:
         while True:
             event = await self._event()
             data = [line[5:].strip() for line in event.splitlines() if line.startswith(b"data:")]
             if data and data[0].startswith(b"{"):
-                self._last = b"\n".join(data)
-                return self._last
+                return b"\n".join(data)
 
     async def _event(self) -> bytes:
         while b"\n\n" not in self._unread:

@@ -22,7 +22,7 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
     "scale": ["tests/scale"],
     "set-up": ["tests/bootstrap", "tests/test_walk.py"],
-    "speed": ["tests/speed"],
+    "speed": ["tests/bench"],
     "tasks": ["tests/tasks"],
 })  # fmt: skip
 """The parts that `test --long` can run alone."""

@@ -310,7 +310,7 @@ def test_no_folder_of_the_product_has_too_many_files() -> None:
 
 
 def test_no_two_public_classes_of_the_product_have_one_name() -> None:
-    """Both ends of the ticket API name its shapes alike: `ticket_api` is a program of its own. `bench` is not shipped."""
+    """Both ends of the ticket API name its shapes alike, as a program of its own; `bench` is not shipped."""
     places = Counter(
         node.name
         for path in sources(ROOT)
