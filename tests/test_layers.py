@@ -40,7 +40,7 @@ LAYER_1: Final = (
         "shared.periodic",
     ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
-    *("shared.time_zones", "shared.visible_text", "shared.wire_json"),
+    *("shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -152,7 +152,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
-        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets"),
+        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.tracing"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

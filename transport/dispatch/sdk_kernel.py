@@ -44,10 +44,10 @@ from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.tracing import trace_where_needed
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 

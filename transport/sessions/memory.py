@@ -88,8 +88,7 @@ class MemoryStream:
         self._pending = pending
         self._clock = clock
         self._wake = asyncio.Event()
-        self._sink: EventSink | None = None
-        """Set while `events` waits and nothing has to be returned."""
+        self._sink: EventSink | None = None  # while `events` waits and has nothing to return
         self.ended = False
 
     @property
@@ -167,8 +166,7 @@ class InMemoryBroker:
         self._sessions: dict[str, MemorySession] = {}
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
-        self._names = count(1)
-        """Of attempts and streams: each is known here alone."""
+        self._names = count(1)  # of attempts and streams, which are known here alone
         self._listener: Listener | None = None
         self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
@@ -296,12 +294,16 @@ class InMemoryBroker:
         known.seen_at = self._clock()
         if not all(claim.opens_epoch for claim in claims):
             known.is_used, known.called_at = True, known.seen_at
-        tokens, name = [self._new_name() for _ in claims], self._new_name() if own_stream and claims else ""
+        tokens = [f"{next(self._names):x}" for _ in claims]
+        name = f"{next(self._names):x}" if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
             known.wake()  # streams of earlier requests end without their responses
-        self._withdraw(known, decision.withdrawn)
+        if decision.withdrawn:
+            before = known.log.bytes
+            known.withdraw(decision.withdrawn)
+            self._log_bytes += known.log.bytes - before
         after, reader = known.log.last, None
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
@@ -312,15 +314,6 @@ class InMemoryBroker:
         }
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
-    def _new_name(self) -> str:
-        return f"{next(self._names):x}"
-
-    def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
-        if numbers:
-            before = known.log.bytes
-            known.withdraw(numbers)
-            self._log_bytes += known.log.bytes - before
-
     async def running(self, session: str, request: RequestId) -> Sequence[str]:
         """Return the tokens of the attempts that run with a request id."""
         known = self._sessions.get(session)
@@ -329,17 +322,13 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        if known is None:
-            return False
-        number = None if response is None else known.log.last + 1
-        if not known.claims.end(attempt.token, number):
+        number = None if known is None or response is None else known.log.last + 1
+        if known is None or not known.claims.end(attempt.token, number):
             return False
         if response is None:
-            reader = known.streams.get(attempt.stream)
-            if reader is not None:
-                reader.wake()  # the end of a stream that has a name may have waited for this attempt alone
+            known.wake()  # the stream of its POST may have waited for it alone
         else:
-            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt.request, writes=attempt.writes)
+            self._store(known, Kind.RESPONSE, response, attempt.stream, attempt)
         return True
 
     # ---- streams
@@ -350,18 +339,10 @@ class InMemoryBroker:
         if known is not None:
             self._store(known, kind, message, stream)
 
-    def _store(
-        self,
-        known: MemorySession,
-        kind: Kind,
-        message: bytes,
-        stream: str,
-        request: RequestId | None = None,
-        *,
-        writes: bool = False,
-    ) -> None:
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, stream: str, of: Attempt | None = None) -> None:
         before = known.log.bytes
-        event = known.log.append(kind, message, self._clock(), stream=stream, request=request, writes=writes)
+        request, writes = (None, False) if of is None else (of.request, of.writes)
+        event = known.log.append(kind, message, self._clock(), request=request, writes=writes, stream=stream)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()

@@ -90,7 +90,7 @@ async def test_a_request_is_joined_while_it_runs_and_new_again_afterwards(make_b
     assert await claim(broker, session, [PING]) == [ClaimStatus.NEW]
 
 
-@kills("transport/sessions/memory.py", "known.withdraw(numbers)", "pass")
+@kills("transport/sessions/memory.py", "known.withdraw(decision.withdrawn)", "pass")
 @kills("transport/sessions/valkey/lua/claim.lua", "call('XDEL', log_of(session), entry[1])", "")
 async def test_the_response_to_an_id_that_was_claimed_again_is_withdrawn(make_broker: MakeBroker) -> None:
     broker = await make_broker()

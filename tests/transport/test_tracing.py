@@ -10,9 +10,9 @@ from mcp.server.lowlevel import Server
 from mcp.shared._otel import otel_span
 from opentelemetry import trace
 
+from shared.tracing import trace_where_needed
 from tests.transport.http_client import call, http_client, text_of
 from tests.transport.serving import bench
-from transport.dispatch.tracing import trace_where_needed
 
 ME = {"x-api-key": "key-me"}
 TRACED = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
