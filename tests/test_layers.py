@@ -156,7 +156,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.shared.jsonrpc_dispatcher": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.dispatcher": (
         *("transport.dispatch.sdk_kernel", "transport.dispatch.context", "transport.dispatch.client_requests"),
-        "transport.http.exchange_response",
+        *("transport.http.exchange_response", "transport.http.single_response"),
     ),
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
