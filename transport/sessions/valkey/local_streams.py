@@ -17,7 +17,7 @@ from transport.sessions.valkey.instance import ValkeyInstance
 from transport.sessions.valkey.local_stream import LocalStream
 
 SAVED_TOGETHER: Final = 32
-"""Streams whose offsets one script keeps: it holds up every other call for less than a millisecond."""
+"""Streams whose offsets one script keeps: while it runs, every other call waits."""
 
 
 class LocalStreams:
