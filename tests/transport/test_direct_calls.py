@@ -46,7 +46,7 @@ class Client:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
 
-    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
         """Keep a notification."""
         self.sent.append((method, params))
 
@@ -282,7 +282,7 @@ async def test_nothing_is_direct_before_a_session_is_initialized() -> None:
 
 @kills("shared/own_tools.py", "and tuple(self._server.middleware) == self._middlewares", "")
 async def test_a_middleware_that_is_added_to_the_server_sees_every_call(tmp_path: Path) -> None:
-    async def refuse(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:  # noqa: ARG001
+    async def refuse(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         raise PermissionError
 
     async with a_side(tmp_path, direct=True) as side:

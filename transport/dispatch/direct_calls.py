@@ -67,7 +67,7 @@ class DirectCalls:
         """Take note that the kernel served a request of 2026-07-28: it accepts its envelope."""
         envelope = encode(_envelope((request.params or {})["_meta"]))
         if self._tools is not None and request.method == "tools/call" and len(envelope) <= MAX_ENVELOPE_BYTES:
-            self._served.put(envelope, True)  # noqa: FBT003 - a set with a bound
+            self._served.put(envelope, True)
 
 
 def _is_plain(value: object) -> bool:
