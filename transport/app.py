@@ -29,7 +29,7 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.direct_calls import OwnTools
+from transport.dispatch.direct_calls import DirectTools
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
@@ -90,7 +90,7 @@ class TransportOptions:
     """What is served of clients that bend the protocol."""
     counter: Counter | None = None
     """Counts streams, refusals, requests and clients."""
-    own_tools: OwnTools | None = None
+    own_tools: DirectTools | None = None
     """Tools of the server that are called without the SDK; None where every call goes through it."""
     bus: SharedBus | None = None
     """The one that the server publishes to, so that subscribers of all instances hear it; without one a server's events

@@ -41,8 +41,6 @@ class Cleaning:
                 text = visible(value)
                 self.dropped += len(value) - len(text)
                 return text
-            case None | bool() | int() | float():
-                return value
             case tuple():
                 items = tuple(map(self.of, value))
                 return items if any(new is not old for new, old in zip(items, value, strict=True)) else value

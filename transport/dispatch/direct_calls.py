@@ -22,7 +22,7 @@ _RESERVED: Final = "io.modelcontextprotocol/"
 """How the names in `_meta` begin that have a meaning, apart from `progressToken`."""
 
 
-class OwnTools(Protocol):
+class DirectTools(Protocol):
     """The tools of a server that need nothing of the SDK's kernel: `shared.own_tools` has ours."""
 
     def has(self, name: object) -> bool:
@@ -41,11 +41,11 @@ class DirectCalls:
         tools: of the server; None if every call needs the kernel.
     """
 
-    def __init__(self, tools: OwnTools | None) -> None:
+    def __init__(self, tools: DirectTools | None) -> None:
         self._tools = tools
         self._served: LRUCache[bytes, bool] = LRUCache(KEPT_ENVELOPES)
 
-    def tools_for(self, request: JSONRPCRequest, *, is_modern: bool) -> OwnTools | None:
+    def tools_for(self, request: JSONRPCRequest, *, is_modern: bool) -> DirectTools | None:
         """Return the tools that serve `request`; None if the kernel has to.
 
         Args:

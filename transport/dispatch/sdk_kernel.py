@@ -51,7 +51,7 @@ from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.direct_calls import DirectCalls, OwnTools
+from transport.dispatch.direct_calls import DirectCalls, DirectTools
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -125,7 +125,7 @@ class SDKKernel:
         usage: Usage,
         tenants: BoundedLabels,
         counter: Counter | None,
-        own_tools: OwnTools | None = None,
+        own_tools: DirectTools | None = None,
     ) -> None:
         self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
