@@ -22,6 +22,8 @@ from tests.processes import ROOT, environment, sqlite
 
 IDLE: Final = (100, 500)
 """Sessions between which memory is compared."""
+SETTLED_S: Final = 2.0
+"""Until a server has forgotten connections that were closed."""
 SECONDS: Final = 10
 """For which calls come at a fixed rate."""
 
@@ -36,13 +38,15 @@ def memory(key: str, row: Row, lab: Lab) -> list[Figure]:
 
 
 async def _kb_of_an_idle_session(party: Party) -> float:
-    few, many = IDLE
-    await party.open(few)
-    before = party.server.resident_kb()
-    await party.open(many - few)
-    kb = (party.server.resident_kb() - before) / (many - few)
+    resident = []
+    for sessions in IDLE:
+        await party.open(sessions - len(party.wires))
+        for wire in party.wires:
+            wire.rest()
+        await asyncio.sleep(SETTLED_S)
+        resident.append(party.server.resident_kb())
     party.close()
-    return kb
+    return (resident[1] - resident[0]) / (IDLE[1] - IDLE[0])
 
 
 def start(key: str, lab: Lab, rounds: int) -> list[Figure]:

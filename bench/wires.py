@@ -76,6 +76,10 @@ class SSE:
         """Make a new connection for requests."""
         await self._posts.renew()
 
+    def rest(self) -> None:
+        """Keep only what an idle session keeps: its stream."""
+        self._posts.close()
+
     async def request(self, method: str, params: Mapping[str, Any]) -> bytes:
         """Send a request and return the event with its response."""
         self._number += 1
@@ -130,6 +134,10 @@ class Session:
     async def request(self, method: str, params: Mapping[str, Any]) -> bytes:
         """Send a request and return the body of its response."""
         return (await self._post(method, params)).body
+
+    def rest(self) -> None:
+        """Keep only what an idle session keeps: no connection."""
+        self._connection.close()
 
     async def end(self) -> None:
         """End the session, if the server gave one."""
