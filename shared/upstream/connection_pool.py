@@ -107,14 +107,25 @@ async def _socket_to(host: str, port: int) -> socket.socket:
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     connected: socket.socket | None
-    connected, _, errors = await staggered_race([partial(_connected, *one) for one in found], _NEXT_ADDRESS_S)
+    tried: list[socket.socket] = []
+    try:
+        connected, _, errors = await staggered_race(
+            [partial(_connected, tried, *one) for one in found], _NEXT_ADDRESS_S
+        )
+    except BaseException:
+        for one in tried:
+            one.close()  # one may have been connected just as the caller was cancelled
+        raise
     if connected is None:
         raise next(error for error in errors if error is not None)
     return connected
 
 
-async def _connected(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
+async def _connected(
+    tried: list[socket.socket], family: int, kind: int, protocol: int, _: str, address: Any
+) -> socket.socket:
     opened = socket.socket(family, kind, protocol)
+    tried.append(opened)
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
