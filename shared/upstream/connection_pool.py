@@ -42,6 +42,7 @@ class ConnectionPool:
         self._head = _lines({"host": authority, **headers})
         self._idle: list[tuple[float, Connection]] = []
         """Since when each connection is idle, the latest last."""
+        self._is_closed = False
 
     async def exchange(self, request: Request) -> Received:
         """Do as `ApiTransport` promises."""
@@ -56,8 +57,10 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """Close the idle connections; the others close with their exchange."""
+        self._is_closed = True
         while self._idle:
             self._idle.pop()[1].close()
+        await asyncio.sleep(0)  # the event loop closes their sockets in its next turn
 
     def _kept(self) -> Connection | None:
         """Return an idle connection that is still usable; close those that are not."""
@@ -69,7 +72,7 @@ class ConnectionPool:
         return None
 
     def _keep(self, connection: Connection) -> None:
-        if connection.may_be_used and len(self._idle) < MAX_IDLE:
+        if connection.may_be_used and len(self._idle) < MAX_IDLE and not self._is_closed:
             self._idle.append((time.monotonic(), connection))
         else:
             connection.close()
@@ -104,14 +107,25 @@ async def _socket_to(host: str, port: int) -> socket.socket:
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     connected: socket.socket | None
-    connected, _, errors = await staggered_race([partial(_connected, *one) for one in found], _NEXT_ADDRESS_S)
+    tried: list[socket.socket] = []
+    try:
+        connected, _, errors = await staggered_race(
+            [partial(_connected, tried, *one) for one in found], _NEXT_ADDRESS_S
+        )
+    except BaseException:
+        for one in tried:
+            one.close()  # one may have been connected just as the caller was cancelled
+        raise
     if connected is None:
         raise next(error for error in errors if error is not None)
     return connected
 
 
-async def _connected(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
+async def _connected(
+    tried: list[socket.socket], family: int, kind: int, protocol: int, _: str, address: Any
+) -> socket.socket:
     opened = socket.socket(family, kind, protocol)
+    tried.append(opened)
     try:
         opened.setblocking(False)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
