@@ -15,8 +15,6 @@ from hypothesis import strategies as st
 from mcp.server import ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.dispatcher import CallOptions
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import JSONRPCRequest
 
 from shared.client_habits import ClientHabits
@@ -97,8 +95,8 @@ class Side:
         context = DispatchContext(
             self.client,
             Address("a"),
-            TransportContext(kind="sse", can_send_request=False),
-            ServerMessageMetadata(request_context=Caller(call.principal, {"accept-language": call.language})),
+            Caller(call.principal, {"accept-language": call.language}),
+            "sse",
             number,
             progress_token_from_params(call.params),
             is_modern=call.revision == MODERN,

@@ -4,8 +4,9 @@
 a `Channel`: for sessions that is `transport.dispatch.client_requests.ClientRequests`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -58,10 +59,15 @@ class DispatchContext:
 
     channel: Channel
     address: Address
-    transport: TransportContext
-    message_metadata: ServerMessageMetadata
+    caller: Caller
+    wire: str
     request_id: RequestId | None = None
     progress_token: RequestId | None = None
+    _: KW_ONLY
+    can_ask: bool = False
+    """Whether a request to the client can be delivered while it runs."""
+    close_stream: Callable[[Address], Awaitable[None]] | None = None
+    """Ends a stream whose client comes again for the rest; None where clients do not."""
     is_modern: bool = False
     """Whether it carries the envelope of 2026-07-28."""
     revision: str | None = None
@@ -70,6 +76,20 @@ class DispatchContext:
     is_cancelled: bool = False
     """Whether its client cancelled it."""
     _cancel_requested: anyio.Event | None = None
+
+    @property
+    def transport(self) -> TransportContext:
+        """What the SDK's kernel may know of the wire; made when it asks."""
+        return TransportContext(kind=self.wire, can_send_request=self.can_ask, headers=self.caller.headers)
+
+    @property
+    def message_metadata(self) -> ServerMessageMetadata:
+        """What the SDK's kernel hands on to handlers; made when it asks."""
+        metadata = ServerMessageMetadata(request_context=self.caller)
+        if self.close_stream is not None:
+            metadata.close_sse_stream = partial(self.close_stream, self.address)
+            metadata.close_standalone_sse_stream = partial(self.close_stream, Address(self.address.session))
+        return metadata
 
     @property
     def cancel_requested(self) -> anyio.Event:
@@ -89,7 +109,7 @@ class DispatchContext:
     @property
     def can_send_request(self) -> bool:
         """Whether a request to the client could be delivered now."""
-        return self.transport.can_send_request and not self.closed
+        return self.can_ask and not self.closed
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

@@ -27,8 +27,6 @@ from mcp.shared.jsonrpc_dispatcher import (
     handler_exception_to_error_data,
     progress_token_from_params,
 )
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -42,6 +40,7 @@ from mcp_types import (
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
+from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
@@ -51,7 +50,6 @@ from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.direct_calls import DirectCalls, DirectTools
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -164,8 +162,7 @@ class SDKKernel:
         outcome = "ok"
         try:
             if session is None or context.is_modern:
-                wire, revision = context.transport.kind, context.revision
-                client = self._usage.client_alone(request, wire=wire, revision=revision)
+                client = self._usage.client_alone(request, wire=context.wire, revision=context.revision)
                 add_fields(**client.labels)
                 result = await self._serve_alone(session, context, request)
                 self._usage.stands_alone(client)
@@ -192,8 +189,7 @@ class SDKKernel:
             add_fields(outcome=outcome)
             log.warning("answer_too_large", method=request.method, bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
-        caller: Caller = context.message_metadata.request_context
-        self.count(request, outcome, caller.principal)
+        self.count(request, outcome, context.caller.principal)
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
@@ -216,9 +212,7 @@ class SDKKernel:
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
-        transport = TransportContext(kind=session.wire, can_send_request=True, headers=caller.headers)
-        metadata = ServerMessageMetadata(request_context=caller)
-        context = DispatchContext(self._channel, Address(session.id), transport, metadata)
+        context = DispatchContext(self._channel, Address(session.id), caller, session.wire, can_ask=True)
         runner = self._runner(session).runner
         try:
             await runner.on_notify(context, notification.method, notification.params)
@@ -251,9 +245,7 @@ class SDKKernel:
         if self._server.get_tool_input_schema is not None:
             return self._server.get_tool_input_schema(name)
         if self._tools.get(name) is None and self._server.get_request_handler("tools/list") is not None:
-            transport = TransportContext(kind=wire, can_send_request=False, headers=caller.headers)
-            metadata = ServerMessageMetadata(request_context=caller)
-            context = DispatchContext(self._channel, Address(""), transport, metadata, request.id, closed=True)
+            context = DispatchContext(self._channel, Address(""), caller, wire, request.id, closed=True)
             params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
             try:
                 for _ in range(MAX_LIST_PAGES):
@@ -334,7 +326,7 @@ class SDKKernel:
             method=request.method,
             params=request.params,
             request_id=context.request_id,
-            request=context.message_metadata.request_context,
+            request=context.caller,
         )
 
     def _modern_connection(self, session: SessionRecord | None, request: JSONRPCRequest) -> Connection:

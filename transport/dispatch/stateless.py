@@ -6,8 +6,6 @@ Those of 2026-07-28, which has no sessions, and those of other revisions that na
 import itertools
 from collections.abc import Sequence
 
-from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
@@ -18,6 +16,7 @@ from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_resp
 from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets, RateLimitedError
+from transport.sessions.claims import Attempt
 from transport.sessions.session import Limits, has_room
 
 
@@ -139,27 +138,26 @@ class StatelessDispatcher:
         context = DispatchContext(
             channel,
             Address(name),
-            TransportContext(kind=wire, can_send_request=False, headers=caller.headers),
-            ServerMessageMetadata(request_context=caller),
+            caller,
+            wire,
             request.id,
             progress_token_from_params(request.params),
             is_modern=revision is None,
             revision=revision,
         )
-        call = RunningCall(name, name, 0, access.writes, request, context)
+        call = RunningCall(Attempt(name, 0, request.id, name, "", access.writes), request, context)
         self._running.add(call)
         return call
 
     async def respond(self, call: RunningCall) -> RequestOutcome:
         """Run a submitted request to its response; to cancel it, cancel the caller of this."""
         response: RequestOutcome | None = None
-        caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.context, call.request) as line:
                 line.outcome = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
-            self._give_back(caller.principal.tenant.id)
+            self._give_back(call.context.caller.principal.tenant.id)
             self._running.remove(call)
         return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)
 
