@@ -133,6 +133,9 @@ class SDKKernel:
         self._tenants = tenants
         self._counter = counter
         self._direct = DirectCalls(own_tools)
+        self._bare: dict[str, Connection] = {}
+        """By revision: a connection that knows nothing else. Direct calls only read it, so that one does for all."""
+        self._signature = {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}}
         self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
         """Tools as the server listed them last."""
@@ -298,9 +301,11 @@ class SDKKernel:
         is_modern = revision is None
         if (own := self._direct.tools_for(request, is_modern=is_modern)) is not None:
             version = revision or (request.params or {})["_meta"][PROTOCOL_VERSION_META_KEY]
-            connection = Connection.from_envelope(version, None, None)
+            connection = self._bare.get(version)
+            if connection is None:
+                connection = self._bare[version] = Connection.from_envelope(version, None, None)
             result = await own.call(self._plain_context(context, request, connection))
-            return result | {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}} if is_modern else result
+            return result | self._signature if is_modern else result
         if revision is None:
             connection = self._modern_connection(session, request)
         else:

@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 
 from shared.identity import Principal
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.context import Address, Caller, DispatchContext
+from transport.dispatch.context import Address, Caller, DispatchContext, SessionOutbound
 from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id
