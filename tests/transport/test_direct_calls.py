@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mcp.server import ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.dispatcher import CallOptions
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest
 
 from shared.client_habits import ClientHabits
@@ -95,8 +96,8 @@ class Side:
         context = DispatchContext(
             self.client,
             Address("a"),
-            Caller(call.principal, {"accept-language": call.language}),
             "sse",
+            ServerMessageMetadata(request_context=Caller(call.principal, {"accept-language": call.language})),
             number,
             progress_token_from_params(call.params),
             is_modern=call.revision == MODERN,

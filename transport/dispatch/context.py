@@ -4,9 +4,8 @@
 a `Channel`: for sessions that is `transport.dispatch.client_requests.ClientRequests`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -59,15 +58,14 @@ class DispatchContext:
 
     channel: Channel
     address: Address
-    caller: Caller
     wire: str
+    message_metadata: ServerMessageMetadata
+    """With the `Caller`."""
     request_id: RequestId | None = None
     progress_token: RequestId | None = None
     _: KW_ONLY
     can_ask: bool = False
     """Whether a request to the client can be delivered while it runs."""
-    close_stream: Callable[[Address], Awaitable[None]] | None = None
-    """Ends a stream whose client comes again for the rest; None where clients do not."""
     is_modern: bool = False
     """Whether it carries the envelope of 2026-07-28."""
     revision: str | None = None
@@ -80,16 +78,8 @@ class DispatchContext:
     @property
     def transport(self) -> TransportContext:
         """What the SDK's kernel may know of the wire; made when it asks."""
-        return TransportContext(kind=self.wire, can_send_request=self.can_ask, headers=self.caller.headers)
-
-    @property
-    def message_metadata(self) -> ServerMessageMetadata:
-        """What the SDK's kernel hands on to handlers; made when it asks."""
-        metadata = ServerMessageMetadata(request_context=self.caller)
-        if self.close_stream is not None:
-            metadata.close_sse_stream = partial(self.close_stream, self.address)
-            metadata.close_standalone_sse_stream = partial(self.close_stream, Address(self.address.session))
-        return metadata
+        caller: Caller = self.message_metadata.request_context
+        return TransportContext(kind=self.wire, can_send_request=self.can_ask, headers=caller.headers)
 
     @property
     def cancel_requested(self) -> anyio.Event:

@@ -8,10 +8,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 import anyio
 import anyio.abc
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest, RequestId
 
 from shared.errors import TicketServerError
@@ -111,17 +113,15 @@ class RunningCalls:
 
     def add(self, call: RunningCall) -> None:
         """Add a call that begins."""
-        attempt = call.attempt
-        self._of.setdefault(attempt.session, {})[attempt.token] = call
+        self._of.setdefault(call.session, {})[call.attempt.token] = call
         self.quiet.clear()
 
     def remove(self, call: RunningCall) -> None:
         """Remove a call that has ended."""
-        attempt = call.attempt
-        calls = self._of[attempt.session]
-        del calls[attempt.token]
+        calls = self._of[call.session]
+        del calls[call.attempt.token]
         if not calls:
-            del self._of[attempt.session]
+            del self._of[call.session]
         if not self._of:
             self.quiet.set()
         call.done.set()
@@ -266,16 +266,18 @@ class Dispatcher:
     def _call(
         self, session: SessionRecord, attempt: Attempt, request: JSONRPCRequest, caller: Caller, *, is_modern: bool
     ) -> SessionCall:
-        resumes = attempt.stream and caller.takes_events and session.version in RESUMES_POST_STREAMS
+        metadata = ServerMessageMetadata(request_context=caller)
+        if attempt.stream and caller.takes_events and session.version in RESUMES_POST_STREAMS:
+            metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
+            metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
         context = DispatchContext(
             self._back_channel,
             Address(session.id, attempt.stream),
-            caller,
             session.wire,
+            metadata,
             request.id,
             progress_token_from_params(request.params) if caller.takes_events else None,
             can_ask=caller.takes_events and not is_modern,
-            close_stream=self._close_stream if resumes else None,
             is_modern=is_modern,
         )
         return SessionCall(attempt, request, context, record=session)
@@ -344,9 +346,8 @@ class Dispatcher:
     async def _initialize(self, call: SessionCall) -> None:
         """Begin a new epoch of a session, here and on all other instances."""
         self._running.begin_epoch(call.session, call.attempt.epoch)
-        self._inbox.publish(
-            InstanceMessage("epoch", call.session, call.record.owner, body={"epoch": call.attempt.epoch})
-        )
+        body = {"epoch": call.attempt.epoch}
+        self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body=body))
         self._start([call])  # not in the task of the POST: its client may leave
         await call.done.wait()
 
@@ -356,9 +357,9 @@ class Dispatcher:
             return await self._broker.finish(attempt, response)
         return False
 
-    async def _close_stream(self, at: Address) -> None:
+    async def _close_stream(self, session: str, stream: str) -> None:
         """End a stream at its handler's wish, so that no connection is kept open meanwhile; its client reconnects."""
-        self._broker.close_stream(at.session, at.stream)
+        self._broker.close_stream(session, stream)
 
     # ---- the end
 

@@ -11,7 +11,7 @@ from mcp_types import JSONRPCRequest
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.telemetry import OTHER, LogContext, get_logger, trace_of
-from transport.dispatch.context import DispatchContext
+from transport.dispatch.context import Caller, DispatchContext
 from transport.dispatch.sdk_kernel import RequestOutcome
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ class RequestLog(LogContext):
 
     def __init__(self, context: DispatchContext, request: JSONRPCRequest, **fields: object) -> None:
         fields["request_id"] = request.id if isinstance(request.id, int) else request.id[:_LONGEST_ID]
-        self._caller = context.caller
+        self._caller: Caller = context.message_metadata.request_context
         trace, span = trace_of(self._caller.headers, request.params)
         if trace:
             fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}

@@ -27,6 +27,7 @@ from mcp.shared.jsonrpc_dispatcher import (
     handler_exception_to_error_data,
     progress_token_from_params,
 )
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -192,7 +193,8 @@ class SDKKernel:
             add_fields(outcome=outcome)
             log.warning("answer_too_large", method=request.method, bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
-        self.count(request, outcome, context.caller.principal)
+        caller: Caller = context.message_metadata.request_context
+        self.count(request, outcome, caller.principal)
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
@@ -215,7 +217,8 @@ class SDKKernel:
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
-        context = DispatchContext(self._channel, Address(session.id), caller, session.wire, can_ask=True)
+        metadata = ServerMessageMetadata(request_context=caller)
+        context = DispatchContext(self._channel, Address(session.id), session.wire, metadata, can_ask=True)
         runner = self._runner(session).runner
         try:
             await runner.on_notify(context, notification.method, notification.params)
@@ -248,7 +251,8 @@ class SDKKernel:
         if self._server.get_tool_input_schema is not None:
             return self._server.get_tool_input_schema(name)
         if self._tools.get(name) is None and self._server.get_request_handler("tools/list") is not None:
-            context = DispatchContext(self._channel, Address(""), caller, wire, request.id, closed=True)
+            metadata = ServerMessageMetadata(request_context=caller)
+            context = DispatchContext(self._channel, Address(""), wire, metadata, request.id, closed=True)
             params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
             try:
                 for _ in range(MAX_LIST_PAGES):
@@ -331,7 +335,7 @@ class SDKKernel:
             method=request.method,
             params=request.params,
             request_id=context.request_id,
-            request=context.caller,
+            request=context.message_metadata.request_context,
         )
 
     def _modern_connection(self, session: SessionRecord | None, request: JSONRPCRequest) -> Connection:

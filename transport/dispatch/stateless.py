@@ -6,6 +6,7 @@ Those of 2026-07-28, which has no sessions, and those of other revisions that na
 import itertools
 from collections.abc import Sequence
 
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
@@ -138,8 +139,8 @@ class StatelessDispatcher:
         context = DispatchContext(
             channel,
             Address(name),
-            caller,
             wire,
+            ServerMessageMetadata(request_context=caller),
             request.id,
             progress_token_from_params(request.params),
             is_modern=revision is None,
@@ -152,12 +153,13 @@ class StatelessDispatcher:
     async def respond(self, call: RunningCall) -> RequestOutcome:
         """Run a submitted request to its response; to cancel it, cancel the caller of this."""
         response: RequestOutcome | None = None
+        caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.context, call.request) as line:
                 line.outcome = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
-            self._give_back(call.context.caller.principal.tenant.id)
+            self._give_back(caller.principal.tenant.id)
             self._running.remove(call)
         return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)
 

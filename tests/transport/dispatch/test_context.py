@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.message import ServerMessageMetadata
 
 from shared.identity import Principal
 from transport.dispatch.client_requests import ClientRequests
@@ -110,8 +111,8 @@ async def test_progress_reaches_whoever_asked_for_it_and_no_one_else() -> None:
 
 async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     channel, session, stream = await a_channel()
-    caller = Caller(Principal("someone"), {})
-    context = DispatchContext(channel, Address(session), caller, "sse", can_ask=True)
+    metadata = ServerMessageMetadata(request_context=Caller(Principal("someone"), {}))
+    context = DispatchContext(channel, Address(session), "sse", metadata, can_ask=True)
     await context.notify("notifications/x", None)
     context.closed = True
     await context.notify("notifications/late", None)

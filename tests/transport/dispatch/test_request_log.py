@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
+from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest
 
 from shared.identity import OAUTH, Principal
@@ -125,7 +126,8 @@ class Nowhere:
 
 def context(principal: Principal, headers: Mapping[str, str]) -> DispatchContext:
     """Return the context of a request of `principal`."""
-    return DispatchContext(Nowhere(), Address("s"), Caller(principal, headers), "sse")
+    metadata = ServerMessageMetadata(request_context=Caller(principal, headers))
+    return DispatchContext(Nowhere(), Address("s"), "sse", metadata)
 
 
 def line_of(request: JSONRPCRequest, principal: Principal = ANYONE, **headers: str) -> dict[str, Any]:
