@@ -29,7 +29,7 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.blind_cache", "shared.bounds", "shared.client_habits", "shared.command_lines"),
-    "shared.concurrency",
+    *("shared.concurrency", "shared.direct_calls"),
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
     *(
@@ -106,6 +106,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.telemetry": ("shared.log_lines",),
     "shared.blind_cache": ("shared.lru",),
+    "shared.direct_calls": ("shared.lru", "shared.wire_json"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (

@@ -23,13 +23,13 @@ from starlette.types import ASGIApp
 
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
+from shared.direct_calls import DirectTools
 from shared.identity import AuthProvider
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.direct_calls import DirectTools
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox

@@ -16,7 +16,6 @@ from mcp.server import ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import JSONRPCRequest
 
 from shared.client_habits import ClientHabits
@@ -97,7 +96,7 @@ class Side:
         context = DispatchContext(
             self.client,
             Address("a"),
-            TransportContext(kind="sse", can_send_request=False),
+            "sse",
             ServerMessageMetadata(request_context=Caller(call.principal, {"accept-language": call.language})),
             number,
             progress_token_from_params(call.params),

@@ -5,7 +5,7 @@ a `Channel`: for sessions that is `transport.dispatch.client_requests.ClientRequ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple, Protocol
 
 import anyio
@@ -58,10 +58,14 @@ class DispatchContext:
 
     channel: Channel
     address: Address
-    transport: TransportContext
+    wire: str
     message_metadata: ServerMessageMetadata
+    """With the `Caller`."""
     request_id: RequestId | None = None
     progress_token: RequestId | None = None
+    _: KW_ONLY
+    can_ask: bool = False
+    """Whether a request to the client can be delivered while it runs."""
     is_modern: bool = False
     """Whether it carries the envelope of 2026-07-28."""
     revision: str | None = None
@@ -70,6 +74,12 @@ class DispatchContext:
     is_cancelled: bool = False
     """Whether its client cancelled it."""
     _cancel_requested: anyio.Event | None = None
+
+    @property
+    def transport(self) -> TransportContext:
+        """What the SDK's kernel may know of the wire; made when it asks."""
+        caller: Caller = self.message_metadata.request_context
+        return TransportContext(kind=self.wire, can_send_request=self.can_ask, headers=caller.headers)
 
     @property
     def cancel_requested(self) -> anyio.Event:
@@ -89,7 +99,7 @@ class DispatchContext:
     @property
     def can_send_request(self) -> bool:
         """Whether a request to the client could be delivered now."""
-        return self.transport.can_send_request and not self.closed
+        return self.can_ask and not self.closed
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 import anyio
 import anyio.abc
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import JSONRPCRequest, RequestId
 
 from shared.errors import TicketServerError
@@ -64,14 +63,21 @@ class Wire:
 class RunningCall:
     """A call that runs. It is cancelled by its scope."""
 
-    session: str
-    token: str
-    epoch: int
-    writes: bool
+    attempt: Attempt
     request: JSONRPCRequest
     context: DispatchContext
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def session(self) -> str:
+        """Id of its session, or a name of its own."""
+        return self.attempt.session
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something."""
+        return self.attempt.writes
 
     @property
     def listens(self) -> bool:
@@ -84,7 +90,6 @@ class SessionCall(RunningCall):
     """A call of a session."""
 
     record: SessionRecord
-    attempt: Attempt
 
 
 class RunningCalls:
@@ -108,13 +113,13 @@ class RunningCalls:
 
     def add(self, call: RunningCall) -> None:
         """Add a call that begins."""
-        self._of.setdefault(call.session, {})[call.token] = call
+        self._of.setdefault(call.session, {})[call.attempt.token] = call
         self.quiet.clear()
 
     def remove(self, call: RunningCall) -> None:
         """Remove a call that has ended."""
         calls = self._of[call.session]
-        del calls[call.token]
+        del calls[call.attempt.token]
         if not calls:
             del self._of[call.session]
         if not self._of:
@@ -132,7 +137,7 @@ class RunningCalls:
     def begin_epoch(self, session: str, epoch: int) -> None:
         """Cancel what runs of earlier epochs of a session: it has no response any more."""
         for call in self.of(session).values():
-            if call.epoch < epoch:
+            if call.attempt.epoch < epoch:
                 call.scope.cancel()
 
     def cancel_all_of(self, session: str) -> None:
@@ -261,22 +266,21 @@ class Dispatcher:
     def _call(
         self, session: SessionRecord, attempt: Attempt, request: JSONRPCRequest, caller: Caller, *, is_modern: bool
     ) -> SessionCall:
-        can_ask = caller.takes_events and not is_modern
+        metadata = ServerMessageMetadata(request_context=caller)
+        if attempt.stream and caller.takes_events and session.version in RESUMES_POST_STREAMS:
+            metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
+            metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
         context = DispatchContext(
             self._back_channel,
             Address(session.id, attempt.stream),
-            TransportContext(kind=session.wire, can_send_request=can_ask, headers=caller.headers),
-            ServerMessageMetadata(request_context=caller),
+            session.wire,
+            metadata,
             request.id,
             progress_token_from_params(request.params) if caller.takes_events else None,
-            is_modern,
+            can_ask=caller.takes_events and not is_modern,
+            is_modern=is_modern,
         )
-        if attempt.stream and caller.takes_events and session.version in RESUMES_POST_STREAMS:
-            context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
-            context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
-        return SessionCall(
-            session.id, attempt.token, attempt.epoch, attempt.writes, request, context, record=session, attempt=attempt
-        )
+        return SessionCall(attempt, request, context, record=session)
 
     async def respond(self, call: SessionCall) -> None:
         """Run a submitted request to its one response. Never raises, whatever its handler does."""
@@ -341,8 +345,9 @@ class Dispatcher:
 
     async def _initialize(self, call: SessionCall) -> None:
         """Begin a new epoch of a session, here and on all other instances."""
-        self._running.begin_epoch(call.session, call.epoch)
-        self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body={"epoch": call.epoch}))
+        self._running.begin_epoch(call.session, call.attempt.epoch)
+        body = {"epoch": call.attempt.epoch}
+        self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body=body))
         self._start([call])  # not in the task of the POST: its client may leave
         await call.done.wait()
 

@@ -41,7 +41,10 @@ from transport.dispatch.sdk_kernel import KEPT_TOOLS, SDKKernel
 __all__ = ("ERROR_CODE_HTTP_STATUS", "EnvelopeChecks", "RawHeaders", "agrees", "routing_problem", "unserved_version")
 
 _MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower().encode()
-_LATEST: Final = (MCP_PROTOCOL_VERSION_HEADER.encode(), LATEST_MODERN_VERSION.encode())
+_METHOD: Final = MCP_METHOD_HEADER.encode()
+_NAME: Final = MCP_NAME_HEADER.encode()
+_VERSION: Final = MCP_PROTOCOL_VERSION_HEADER.encode()
+_LATEST: Final = LATEST_MODERN_VERSION.encode()
 _LITERAL: Final = re.compile(r"(?!=\?)[!-~]+( [!-~]+)*")
 """A value that a header can have as it is: nothing to encode, and nothing that reads as encoded."""
 
@@ -110,15 +113,16 @@ def agrees(request: JSONRPCRequest, headers: RawHeaders) -> bool:
         return False
     if CLIENT_CAPABILITIES_META_KEY not in meta:
         return False
-    repeated: list[Any] = [request.method]
+    expected = {_VERSION: _LATEST, _METHOD: _literal(request.method)}
     if request.method in NAME_BEARING_METHODS:
-        repeated.append(params.get(NAME_BEARING_METHODS[request.method]))
-    if not all(isinstance(one, str) and _LITERAL.fullmatch(one) for one in repeated):
-        return False
-    names = (MCP_METHOD_HEADER, MCP_NAME_HEADER)
-    expected = [(name.encode(), value.encode()) for name, value in zip(names, repeated, strict=False)]
-    expected.append(_LATEST)
-    return sorted(header for header in headers if header[0].startswith(b"mcp-")) == expected
+        expected[_NAME] = _literal(params.get(NAME_BEARING_METHODS[request.method]))
+    said = [header for header in headers if header[0].startswith(b"mcp-")]
+    return len(said) == len(expected) and dict(said) == expected
+
+
+def _literal(value: object) -> bytes | None:
+    """Return `value` as a header has it that repeats it letter by letter; None if none can."""
+    return value.encode() if isinstance(value, str) and _LITERAL.fullmatch(value) else None
 
 
 def routing_problem(request: JSONRPCRequest, headers: Headers) -> ErrorData | None:

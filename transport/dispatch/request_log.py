@@ -43,7 +43,7 @@ class RequestLog(LogContext):
         if trace:
             fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
         super().__init__(**fields)
-        self._wire = context.transport.kind
+        self._wire = context.wire
         self._method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
         self.outcome: RequestOutcome | None = None
         """The response; without one, the request was cancelled."""

@@ -28,7 +28,6 @@ from mcp.shared.jsonrpc_dispatcher import (
     progress_token_from_params,
 )
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -42,6 +41,7 @@ from mcp_types import (
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
+from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
@@ -51,7 +51,6 @@ from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.direct_calls import DirectCalls, DirectTools
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -135,6 +134,9 @@ class SDKKernel:
         self._tenants = tenants
         self._counter = counter
         self._direct = DirectCalls(own_tools)
+        self._bare: dict[str, Connection] = {}
+        """By revision: a connection that knows nothing else. Direct calls only read it, so that one does for all."""
+        self._signature = {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}}
         self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
         """Tools as the server listed them last."""
@@ -164,8 +166,7 @@ class SDKKernel:
         outcome = "ok"
         try:
             if session is None or context.is_modern:
-                wire, revision = context.transport.kind, context.revision
-                client = self._usage.client_alone(request, wire=wire, revision=revision)
+                client = self._usage.client_alone(request, wire=context.wire, revision=context.revision)
                 add_fields(**client.labels)
                 result = await self._serve_alone(session, context, request)
                 self._usage.stands_alone(client)
@@ -216,9 +217,8 @@ class SDKKernel:
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
-        transport = TransportContext(kind=session.wire, can_send_request=True, headers=caller.headers)
         metadata = ServerMessageMetadata(request_context=caller)
-        context = DispatchContext(self._channel, Address(session.id), transport, metadata)
+        context = DispatchContext(self._channel, Address(session.id), session.wire, metadata, can_ask=True)
         runner = self._runner(session).runner
         try:
             await runner.on_notify(context, notification.method, notification.params)
@@ -251,9 +251,8 @@ class SDKKernel:
         if self._server.get_tool_input_schema is not None:
             return self._server.get_tool_input_schema(name)
         if self._tools.get(name) is None and self._server.get_request_handler("tools/list") is not None:
-            transport = TransportContext(kind=wire, can_send_request=False, headers=caller.headers)
             metadata = ServerMessageMetadata(request_context=caller)
-            context = DispatchContext(self._channel, Address(""), transport, metadata, request.id, closed=True)
+            context = DispatchContext(self._channel, Address(""), wire, metadata, request.id, closed=True)
             params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
             try:
                 for _ in range(MAX_LIST_PAGES):
@@ -306,9 +305,11 @@ class SDKKernel:
         is_modern = revision is None
         if (own := self._direct.tools_for(request, is_modern=is_modern)) is not None:
             version = revision or (request.params or {})["_meta"][PROTOCOL_VERSION_META_KEY]
-            connection = Connection.from_envelope(version, None, None)
+            connection = self._bare.get(version)
+            if connection is None:
+                connection = self._bare[version] = Connection.from_envelope(version, None, None)
             result = await own.call(self._plain_context(context, request, connection))
-            return result | {"_meta": {SERVER_INFO_META_KEY: self._server.server_info_stamp}} if is_modern else result
+            return result | self._signature if is_modern else result
         if revision is None:
             connection = self._modern_connection(session, request)
         else:

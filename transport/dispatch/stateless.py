@@ -7,7 +7,6 @@ import itertools
 from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
@@ -18,6 +17,7 @@ from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_resp
 from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets, RateLimitedError
+from transport.sessions.claims import Attempt
 from transport.sessions.session import Limits, has_room
 
 
@@ -139,14 +139,14 @@ class StatelessDispatcher:
         context = DispatchContext(
             channel,
             Address(name),
-            TransportContext(kind=wire, can_send_request=False, headers=caller.headers),
+            wire,
             ServerMessageMetadata(request_context=caller),
             request.id,
             progress_token_from_params(request.params),
             is_modern=revision is None,
             revision=revision,
         )
-        call = RunningCall(name, name, 0, access.writes, request, context)
+        call = RunningCall(Attempt(name, 0, request.id, name, "", access.writes), request, context)
         self._running.add(call)
         return call
 

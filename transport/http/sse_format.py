@@ -45,9 +45,11 @@ def event(data: bytes, *, name: str = "message", event_id: EventId | None = None
     Raises:
         ValueError: `name` or `event_id` would break out of its line.
     """
-    begin = f"event: {_one_line(name)}\n"
+    begin = f"event: {name}\n"
     if event_id is not None:
-        begin += f"id: {_one_line(str(event_id))}\n"
+        begin += f"id: {event_id}\n"
+    if "\r" in begin or "\0" in begin or begin.count("\n") != (1 if event_id is None else 2):
+        raise ValueError("the name and id of an event are one line without NUL")
     if b"\n" in data or b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
     return b"%bdata: %b\n\n" % (begin.encode(), data)
@@ -56,9 +58,3 @@ def event(data: bytes, *, name: str = "message", event_id: EventId | None = None
 def retry(milliseconds: int) -> bytes:
     """Return the field that sets how long a client waits before it reconnects."""
     return b"retry: %d\n\n" % milliseconds
-
-
-def _one_line(value: str) -> str:
-    if "\n" in value or "\r" in value or "\0" in value:
-        raise ValueError("the name and id of an event are one line without NUL")
-    return value

@@ -14,7 +14,7 @@ from mcp_types import RequestId
 from shared.identity import PrincipalKey
 from shared.periodic import periodic_task
 from shared.telemetry import get_logger
-from transport.rate_limit import MemoryBuckets
+from transport.rate_limit import MemoryBuckets, Wait
 from transport.sessions.broker import (
     CapReachedError,
     ClaimResult,
@@ -307,11 +307,10 @@ class InMemoryBroker:
         after, reader = known.log.last, None
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
-        waits = {
-            claim.request: wait
-            for claim, attempt in zip(claims, decision.attempts, strict=True)
-            if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None
-        }
+        waits = dict[RequestId, Wait]()
+        for claim, attempt in zip(claims, decision.attempts, strict=True):
+            if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None:
+                waits[claim.request] = wait
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
     async def running(self, session: str, request: RequestId) -> Sequence[str]:

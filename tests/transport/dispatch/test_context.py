@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 
+from shared.identity import Principal
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.context import Address, DispatchContext, SessionOutbound
+from transport.dispatch.context import Address, Caller, DispatchContext, SessionOutbound
 from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id
@@ -111,8 +111,8 @@ async def test_progress_reaches_whoever_asked_for_it_and_no_one_else() -> None:
 
 async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     channel, session, stream = await a_channel()
-    transport = TransportContext(kind="sse", can_send_request=True)
-    context = DispatchContext(channel, Address(session), transport, ServerMessageMetadata())
+    metadata = ServerMessageMetadata(request_context=Caller(Principal("someone"), {}))
+    context = DispatchContext(channel, Address(session), "sse", metadata, can_ask=True)
     await context.notify("notifications/x", None)
     context.closed = True
     await context.notify("notifications/late", None)

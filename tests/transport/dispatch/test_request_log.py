@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import pytest
 from mcp.shared.message import ServerMessageMetadata
-from mcp.shared.transport_context import TransportContext
 from mcp_types import JSONRPCRequest
 
 from shared.identity import OAUTH, Principal
@@ -127,8 +126,7 @@ class Nowhere:
 def context(principal: Principal, headers: Mapping[str, str]) -> DispatchContext:
     """Return the context of a request of `principal`."""
     metadata = ServerMessageMetadata(request_context=Caller(principal, headers))
-    transport = TransportContext(kind="sse", can_send_request=False, headers=headers)
-    return DispatchContext(Nowhere(), Address("s"), transport, metadata)
+    return DispatchContext(Nowhere(), Address("s"), "sse", metadata)
 
 
 def line_of(request: JSONRPCRequest, principal: Principal = ANYONE, **headers: str) -> dict[str, Any]:
