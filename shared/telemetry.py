@@ -45,7 +45,9 @@ class BoundedLabels:
 
     def label(self, name: str) -> str:
         """Return `name`, or `other`."""
-        if name not in self._known and len(self._known) >= self._max_names:
+        if name in self._known:
+            return name
+        if len(self._known) >= self._max_names:
             return OTHER
         self._known.add(name)
         return name
@@ -60,19 +62,31 @@ class TallyCounter:
     MAX_SERIES = 10_000
 
     def __init__(self) -> None:
-        self.tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
+        self._counts: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+        """By name and labels as they were written: these are sorted when they are read, which is rare."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
-        series = (name, tuple(sorted(labels.items())))
-        is_full = len(self.tally) >= self.MAX_SERIES and series not in self.tally
-        self.tally[(name, ()) if is_full else series] += 1
+        series = (name, tuple(labels.items()))
+        try:
+            self._counts[series] += 1
+        except KeyError:
+            counted = series if len(self._counts) < self.MAX_SERIES else (name, ())
+            self._counts[counted] = self._counts.get(counted, 0) + 1
+
+    @property
+    def tally(self) -> Tally[tuple[str, tuple[tuple[str, str], ...]]]:
+        """The counts by name and sorted labels."""
+        tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
+        for (name, labels), count in self._counts.items():
+            tally[name, tuple(sorted(labels))] += count
+        return tally
 
     def total(self, name: str, **labels: str) -> int:
         """Return the count of `name` over all series with at least these labels."""
         wanted = set(labels.items())
         return sum(
-            n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
+            n for (counted, with_labels), n in self._counts.items() if counted == name and wanted <= {*with_labels}
         )
 
 
@@ -82,29 +96,22 @@ _context: ContextVar["LogContext | None"] = ContextVar("log_context", default=No
 class LogContext:
     """Fields of every log line that is written while inside, also by tasks that are started there.
 
-    They are put together when a line is written: most requests write one.
+    They begin as those of the context around it.
     """
 
-    __slots__ = ("_fields", "_outer", "_token")
+    __slots__ = ("_token", "fields")
 
     def __init__(self, **fields: object) -> None:
-        self._fields = fields
+        outer = _context.get()
+        self.fields: dict[str, object] = fields if outer is None else outer.fields | fields
+        """May be added to for the lines that follow."""
 
     def __enter__(self) -> Self:
-        self._outer = _context.get()
         self._token = _context.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)
-
-    def add(self, **fields: object) -> None:
-        """Add fields to the lines that follow."""
-        self._fields.update(fields)
-
-    def fields(self) -> dict[str, object]:
-        """Return the fields of this context and of those around it."""
-        return self._fields if self._outer is None else {**self._outer.fields(), **self._fields}
 
 
 def add_fields(**fields: object) -> bool:
@@ -112,7 +119,7 @@ def add_fields(**fields: object) -> bool:
     context = _context.get()
     if context is None:
         return False
-    context.add(**fields)
+    context.fields.update(fields)
     return True
 
 
@@ -143,13 +150,13 @@ _output = LogOutput()
 
 
 @lru_cache(maxsize=1)  # many lines are of one second, and a date costs as much as the rest of a line
-def _second(since_1970: int) -> str:
-    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(since_1970: str) -> str:
+    return datetime.fromtimestamp(int(since_1970), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _now() -> str:
-    microseconds = time.time_ns() // 1_000
-    return f"{_second(microseconds // 1_000_000)}.{microseconds % 1_000_000:06d}Z"
+    nanoseconds = str(time.time_ns())
+    return f"{_second(nanoseconds[:-9])}.{nanoseconds[-9:-3]}Z"
 
 
 def _write(severity: str, logger: str, message: str, fields: dict[str, object], error: object = None) -> None:
@@ -160,7 +167,7 @@ def _write(severity: str, logger: str, message: str, fields: dict[str, object], 
         "severity": severity,
         "logger": logger,
         "message": message,
-        **({} if context is None else context.fields()),
+        **({} if context is None else context.fields),
         **fields,
     }
     if error is True:
@@ -257,7 +264,9 @@ def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = N
 
     Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`); SEP-414.
     """
-    meta = (params or {}).get("_meta")
+    meta = params.get("_meta") if params else None
+    if meta is None and "traceparent" not in headers and "x-cloud-trace-context" not in headers:
+        return _UNTRACED
     for form, given in (
         (_TRACEPARENT, headers.get("traceparent")),
         (_CLOUD_TRACE, headers.get("x-cloud-trace-context")),
