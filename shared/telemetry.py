@@ -62,31 +62,32 @@ class TallyCounter:
     MAX_SERIES = 10_000
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
-        """By name and labels as they were written: these are sorted when they are read, which is rare."""
+        self._counts: dict[tuple[str, ...], int] = {}
+        """By name, the names of the labels and their values, as they were written."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
-        series = (name, tuple(labels.items()))
+        series = (name, *labels, *labels.values())
         try:
             self._counts[series] += 1
         except KeyError:
-            counted = series if len(self._counts) < self.MAX_SERIES else (name, ())
+            counted = series if len(self._counts) < self.MAX_SERIES else (name,)
             self._counts[counted] = self._counts.get(counted, 0) + 1
 
     @property
     def tally(self) -> Tally[tuple[str, tuple[tuple[str, str], ...]]]:
         """The counts by name and sorted labels."""
         tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
-        for (name, labels), count in self._counts.items():
-            tally[name, tuple(sorted(labels))] += count
+        for (name, *labels), count in self._counts.items():
+            half = len(labels) // 2
+            tally[name, tuple(sorted(zip(labels[:half], labels[half:], strict=True)))] += count
         return tally
 
     def total(self, name: str, **labels: str) -> int:
         """Return the count of `name` over all series with at least these labels."""
         wanted = set(labels.items())
         return sum(
-            n for (counted, with_labels), n in self._counts.items() if counted == name and wanted <= {*with_labels}
+            n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
         )
 
 
@@ -267,12 +268,15 @@ def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = N
     meta = params.get("_meta") if params else None
     if meta is None and "traceparent" not in headers and "x-cloud-trace-context" not in headers:
         return _UNTRACED
-    for form, given in (
-        (_TRACEPARENT, headers.get("traceparent")),
-        (_CLOUD_TRACE, headers.get("x-cloud-trace-context")),
-        (_TRACEPARENT, meta.get("traceparent") if isinstance(meta, Mapping) else None),
-    ):
-        found = form.fullmatch(given.strip()) if isinstance(given, str) else None
+    said = meta.get("traceparent") if isinstance(meta, dict) else None
+    in_envelope = said if isinstance(said, str) else None
+    return _trace(headers.get("traceparent"), headers.get("x-cloud-trace-context"), in_envelope)
+
+
+@lru_cache(maxsize=64)  # asked for by the log line and by the tool of a request
+def _trace(parent: str | None, of_cloud: str | None, in_envelope: str | None) -> TraceContext:
+    for form, given in ((_TRACEPARENT, parent), (_CLOUD_TRACE, of_cloud), (_TRACEPARENT, in_envelope)):
+        found = form.fullmatch(given.strip()) if given is not None else None
         if found is not None and found[1] != _NO_TRACE:
             span = found[2] or ""
             return TraceContext(found[1].lower(), f"{int(span):016x}"[-16:] if form is _CLOUD_TRACE and span else span)
