@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from starlette.requests import HTTPConnection
@@ -45,6 +46,7 @@ class Presented(NamedTuple):
         return self.bearer if form is not None and _is_header(form[1]) else None
 
 
+@lru_cache(maxsize=256)  # an issuer's tokens begin alike; no secret is in this part
 def _is_header(part: str) -> bool:
     """Return whether the first part of a token is a header (RFC 7515, section 4): a key may have dots as well."""
     try:

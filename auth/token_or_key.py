@@ -78,19 +78,20 @@ class TokenOrKeyAuthProvider(AuthProvider):
                 credentials.
         """
         sent = presented(request)
-        if sent.token is None:
+        token = sent.token
+        if token is None:
             if not sent.key and not sent.bearer:  # a client may send the header without a value
                 raise NoCredentialError(NO_CREDENTIAL)
             return await self._throttled.authenticate(request)
         if not sent.key:
             try:
-                return await self._tokens.authenticate(request)
+                return await self._tokens.owner_of(token, request.scope["path"])
             except AuthenticationError as refused:
                 await self._record(refused, request)
                 raise
         if not self._habits.serves(FOREIGN_CREDENTIAL):
             raise ContradictingCredentialsError
-        principal = await self._of_either(request, sent.key)
+        principal = await self._of_either(request, token, sent.key)
         self._habits.admits(FOREIGN_CREDENTIAL)
         return principal
 
@@ -99,9 +100,9 @@ class TokenOrKeyAuthProvider(AuthProvider):
         provider = self._tokens if principal.proof == OAUTH else self._throttled
         return await provider.is_still_valid(principal)
 
-    async def _of_either(self, request: HTTPConnection, key: str) -> Principal:
+    async def _of_either(self, request: HTTPConnection, token: str, key: str) -> Principal:
         try:
-            principal = await self._tokens.authenticate(request)
+            principal = await self._tokens.owner_of(token, request.scope["path"])
         except AuthenticationError as refused:
             return await self._of_key(request, refused)
         try:  # no attempt: this caller is known

@@ -141,4 +141,4 @@ def _wanted_of_response(value: Mapping[str, Any]) -> str | None:
 
 def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
     """An error response to a message without a readable id is the one place where JSON-RPC allows null."""
-    return value["id"] is None and "error" in value and "method" not in value
+    return value["id"] is None and "error" in value and not value.keys() & {"method", "result"}

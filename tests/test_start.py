@@ -10,7 +10,6 @@ from typing import Final
 
 import pytest
 
-from tests.kills import kills
 from tests.processes import ROOT, environment, sqlite
 from tests.stdio_door import encoded, stdio_door
 from tests.transport.sse_client import initialize_params
@@ -35,7 +34,6 @@ def imported_by(code: str, **settings: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@kills("ticket_service.py", "if not _SQLITE_FILE.fullmatch(self._url):", "if True:")
 def test_over_stdio_the_server_is_made_without_what_its_database_needs(tmp_path: Path) -> None:
     assert not LATE & imported_by(MAKE_STDIO, MCP_DATABASE_URL=sqlite(tmp_path))
 

@@ -79,8 +79,12 @@ class OAuthProvider(AuthProvider):
         token = presented(request).bearer
         if not token:
             raise NoCredentialError(NOT_SIGNED_IN)
+        return await self.owner_of(token, request.scope["path"])
+
+    async def owner_of(self, token: str, path: str) -> Principal:
+        """Return the principal that a token stands for at `path`. Raises: AuthenticationError: as `authenticate`."""
         verified = await self._verifier.verify(token)
-        verified.check_audience(self._resources.audiences_of(request.scope["path"]))
+        verified.check_audience(self._resources.audiences_of(path))
         return await self._owners[verified.issuer].principal_of(verified)
 
     async def is_still_valid(self, principal: Principal) -> bool:

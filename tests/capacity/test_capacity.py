@@ -9,7 +9,6 @@ from capacity.figures import Figures, figures, prices
 from capacity.page import PAGE, page, sizes, storms
 from capacity.sizing import Size, bottleneck, size
 from capacity.storm import QUEUE_S, storm
-from tests.kills import kills
 
 
 def test_the_page_says_what_is_computed() -> None:
@@ -57,7 +56,6 @@ def test_after_a_storm_every_client_is_back_within_seconds(one: Size) -> None:
         assert came.back_s < 10
 
 
-@kills("capacity/storm.py", "if begins - now > QUEUE_S:", "if False:")
 def test_too_few_instances_refuse_clients_that_come_again() -> None:
     few = storm(20_000, 1, connect_s=0.001, busy=0.5, retry_s=(0.5, 3.0))
     enough = storm(20_000, 20, connect_s=0.001, busy=0.5, retry_s=(0.5, 3.0))

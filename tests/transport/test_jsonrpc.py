@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
 
@@ -54,6 +54,8 @@ PARTS = {
 
 
 @given(st.fixed_dictionaries({"jsonrpc": st.just("2.0")}, optional=PARTS))
+@example({"jsonrpc": "2.0", "id": None, "error": None, "result": {}})
+@example({"jsonrpc": "2.0", "id": None, "error": {"code": 1, "message": "?"}, "result": {}})
 def test_what_passes_is_the_message_that_the_sdk_reads(value: dict[str, Any]) -> None:
     try:
         (one,), _ = parse(as_body(value))

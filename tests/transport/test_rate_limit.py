@@ -112,6 +112,18 @@ async def test_tokens_flow_in_again(make_broker: MakeBroker) -> None:
                 pass
 
 
+async def test_a_rate_without_a_real_limit_pays_everything(make_broker: MakeBroker) -> None:
+    buckets, endless = (await make_broker()).buckets, cost("endless", Rate(10**12, 10**12))
+    assert [await buckets.consume([endless]) for _ in range(3)] == [None, None, None]
+
+
+async def test_a_claim_is_paid_however_short_the_interval_is(make_broker: MakeBroker) -> None:
+    broker = await make_broker()
+    result = await claimed(broker, await opened(broker), [RequestClaim(1, b"d", costs=(cost("e", Rate(10**12, 9)),))])
+    assert result.statuses == [ClaimStatus.NEW]
+    assert not result.waits
+
+
 async def test_nothing_to_pay_is_paid(make_broker: MakeBroker) -> None:
     assert await (await make_broker()).buckets.consume([]) is None
 

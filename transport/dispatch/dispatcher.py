@@ -282,9 +282,9 @@ class Dispatcher:
         """Run a submitted request to its one response. Never raises, whatever its handler does."""
         response: bytes | None = None
         caller: Caller = call.context.message_metadata.request_context
-        line = RequestLog(call.request, *caller[:2], wire=call.record.wire, session=call.session)
+        asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, line:
+            with call.scope, RequestLog(*asked, wire=call.record.wire, session=call.session) as line:
                 response, code = line.response = await self._kernel.respond(call.record, call.context, call.request)
                 if call.request.method == "initialize" and code is None:
                     await self._broker.save(call.record)  # before its client learns that it may go on

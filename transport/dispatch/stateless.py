@@ -154,9 +154,9 @@ class StatelessDispatcher:
         """Run a submitted request to its response; to cancel it, cancel the caller of this."""
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
-        line = RequestLog(call.request, *caller[:2], wire=call.context.transport.kind)
+        asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, line:
+            with call.scope, RequestLog(*asked, wire=call.context.transport.kind) as line:
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

@@ -26,6 +26,8 @@ ENGLISH: Final = {
     "shared/mcp_tools/arguments/choices.py": "other words for values",
     "shared/tickets/dates/relative_days.py": "words for days",
     "shared/tickets/folding.py": "titles of people",
+    "shared/upstream/connection.py": "causes of a failure, which the log shows",
+    "shared/upstream/connection_pool.py": "likewise",
     "shared/tickets/similar/common_words.py": "words that a search leaves out",
 }
 """Files whose other literals are no sentences of a result."""

@@ -35,7 +35,10 @@ def modules() -> Iterator[ModuleType]:
     yield ticket_service
     for module in pkgutil.walk_packages([str(FOLDER)], "shared."):
         path = ROOT / f"{module.name.replace('.', '/')}{'/__init__' if module.ispkg else ''}.py"
-        if not re.search(r"\.__main__$|\.migrations\b", module.name) and "localiz" in path.read_text("utf-8"):
+        if re.search(r"\.__main__$|\.migrations\b", module.name):
+            continue
+        text = path.read_text("utf-8")
+        if any(name in text for name in ("localiz", *LOOK_UP)):
             yield importlib.import_module(module.name)
 
 

@@ -9,7 +9,6 @@ from shared.identity import OAUTH, Principal
 from shared.request_log import SPAN, TRACE, RequestLog
 from shared.telemetry import LogContext, add_fields, get_logger
 from tests.captured_logs import capture_logs
-from tests.kills import kills
 from tests.transport.http_client import MODERN, cancelled, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.serving import bench, until
@@ -123,7 +122,6 @@ def test_the_key_is_named_by_its_public_id_and_a_token_is_not() -> None:
     assert "key" not in line_of(request(), Principal("me", proof=OAUTH, credential="idn_1"))
 
 
-@kills("shared/request_log.py", "{TRACE: trace, SPAN: span} if span else {TRACE: trace}", "{}")
 def test_a_line_belongs_to_the_trace_of_its_request() -> None:
     by_header = line_of(request(), traceparent=PARENT)
     assert (by_header[TRACE], by_header[SPAN]) == (TRACE_ID, SPAN_ID)

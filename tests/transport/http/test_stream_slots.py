@@ -115,7 +115,8 @@ class TestHowMany:
     async def test_who_resumes_the_stream_of_a_post_has_twice_the_room(self) -> None:
         offered = {"auth_provider": people()}
         async with bench(max_streams_per_principal=1, more=offered) as at, http_client(at.url, FIRST) as client:
-            last = (await client.post(calling(1, "echo", text="x"))).last_event_id
+            streamed = {"accept": "text/event-stream"}
+            last = (await client.post(calling(1, "echo", text="x"), **streamed)).last_event_id
             async with sse_session(at.url, FIRST):
                 assert (await client.get()).status == 429
                 assert (await client.get(last)).status == 200

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import redis
 
-from tests.kills import kills
 from tests.transport.brokers import Quiet, claimed, opened, texts
 from tests.transport.http_client import http_client
 from tests.transport.serving import bench, until
@@ -48,7 +47,6 @@ def _saves_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_valkey, "SAVE_EVERY_S", 3600)
 
 
-@kills("transport/sessions/valkey/local_streams.py", "if stream.is_complete and", "if False and")
 @pytest.mark.parametrize("wire", ["sse", "streamable_http"])
 async def test_a_call_takes_two_scripts(broker_url: str, wire: str) -> None:
     broker = new_broker(broker_url)

@@ -11,7 +11,8 @@ local function consume(costs)
   end
   if which > 0 then return which, math.ceil(longest) end
   for index, cost in ipairs(costs) do
-    call('SET', prefix .. 'b:' .. cost[1], string.format('%.3f', after[index]), 'PX', int(math.ceil(after[index] - now)))
+    local life = math.max(1, math.ceil(after[index] - now)) -- an interval may be too short to count
+    call('SET', prefix .. 'b:' .. cost[1], string.format('%.3f', after[index]), 'PX', int(life))
   end
   return 0, 0
 end
