@@ -38,7 +38,10 @@ def as_text(line: Mapping[str, object]) -> str:
 
 def _json(line: Mapping[str, object]) -> str:
     try:
-        return to_json(line, ensure_ascii=True, inf_nan_mode="null", fallback=repr).decode()
+        text = to_json(line, inf_nan_mode="null", fallback=repr)
+        if not text.isascii():  # the encoder is much slower when it has to see to that
+            text = to_json(line, ensure_ascii=True, inf_nan_mode="null", fallback=repr)
+        return text.decode()
     except ValueError:  # a lone surrogate, or bytes that are not UTF-8
         return json.dumps({name: one if isinstance(one, str | int) else repr(one) for name, one in line.items()})
 

@@ -45,7 +45,9 @@ class BoundedLabels:
 
     def label(self, name: str) -> str:
         """Return `name`, or `other`."""
-        if name not in self._known and len(self._known) >= self._max_names:
+        if name in self._known:
+            return name
+        if len(self._known) >= self._max_names:
             return OTHER
         self._known.add(name)
         return name
@@ -60,13 +62,26 @@ class TallyCounter:
     MAX_SERIES = 10_000
 
     def __init__(self) -> None:
-        self.tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
+        self._counts: dict[tuple[str, ...], int] = {}
+        """By name, the names of the labels and their values, as they were written."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
-        series = (name, tuple(sorted(labels.items())))
-        is_full = len(self.tally) >= self.MAX_SERIES and series not in self.tally
-        self.tally[(name, ()) if is_full else series] += 1
+        series = (name, *labels, *labels.values())
+        try:
+            self._counts[series] += 1
+        except KeyError:
+            counted = series if len(self._counts) < self.MAX_SERIES else (name,)
+            self._counts[counted] = self._counts.get(counted, 0) + 1
+
+    @property
+    def tally(self) -> Tally[tuple[str, tuple[tuple[str, str], ...]]]:
+        """The counts by name and sorted labels."""
+        tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
+        for (name, *labels), count in self._counts.items():
+            half = len(labels) // 2
+            tally[name, tuple(sorted(zip(labels[:half], labels[half:], strict=True)))] += count
+        return tally
 
     def total(self, name: str, **labels: str) -> int:
         """Return the count of `name` over all series with at least these labels."""
@@ -82,29 +97,22 @@ _context: ContextVar["LogContext | None"] = ContextVar("log_context", default=No
 class LogContext:
     """Fields of every log line that is written while inside, also by tasks that are started there.
 
-    They are put together when a line is written: most requests write one.
+    They begin as those of the context around it.
     """
 
-    __slots__ = ("_fields", "_outer", "_token")
+    __slots__ = ("_token", "fields")
 
     def __init__(self, **fields: object) -> None:
-        self._fields = fields
+        outer = _context.get()
+        self.fields: dict[str, object] = fields if outer is None else outer.fields | fields
+        """May be added to for the lines that follow."""
 
     def __enter__(self) -> Self:
-        self._outer = _context.get()
         self._token = _context.set(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _context.reset(self._token)
-
-    def add(self, **fields: object) -> None:
-        """Add fields to the lines that follow."""
-        self._fields.update(fields)
-
-    def fields(self) -> dict[str, object]:
-        """Return the fields of this context and of those around it."""
-        return self._fields if self._outer is None else {**self._outer.fields(), **self._fields}
 
 
 def add_fields(**fields: object) -> bool:
@@ -112,7 +120,7 @@ def add_fields(**fields: object) -> bool:
     context = _context.get()
     if context is None:
         return False
-    context.add(**fields)
+    context.fields.update(fields)
     return True
 
 
@@ -143,13 +151,13 @@ _output = LogOutput()
 
 
 @lru_cache(maxsize=1)  # many lines are of one second, and a date costs as much as the rest of a line
-def _second(since_1970: int) -> str:
-    return datetime.fromtimestamp(since_1970, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _second(since_1970: str) -> str:
+    return datetime.fromtimestamp(int(since_1970), UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _now() -> str:
-    microseconds = time.time_ns() // 1_000
-    return f"{_second(microseconds // 1_000_000)}.{microseconds % 1_000_000:06d}Z"
+    nanoseconds = str(time.time_ns())
+    return f"{_second(nanoseconds[:-9])}.{nanoseconds[-9:-3]}Z"
 
 
 def _write(severity: str, logger: str, message: str, fields: dict[str, object], error: object = None) -> None:
@@ -160,7 +168,7 @@ def _write(severity: str, logger: str, message: str, fields: dict[str, object], 
         "severity": severity,
         "logger": logger,
         "message": message,
-        **({} if context is None else context.fields()),
+        **({} if context is None else context.fields),
         **fields,
     }
     if error is True:
@@ -257,13 +265,18 @@ def trace_of(headers: Mapping[str, str], params: Mapping[str, object] | None = N
 
     Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`); SEP-414.
     """
-    meta = (params or {}).get("_meta")
-    for form, given in (
-        (_TRACEPARENT, headers.get("traceparent")),
-        (_CLOUD_TRACE, headers.get("x-cloud-trace-context")),
-        (_TRACEPARENT, meta.get("traceparent") if isinstance(meta, Mapping) else None),
-    ):
-        found = form.fullmatch(given.strip()) if isinstance(given, str) else None
+    meta = params.get("_meta") if params else None
+    if meta is None and "traceparent" not in headers and "x-cloud-trace-context" not in headers:
+        return _UNTRACED
+    said = meta.get("traceparent") if isinstance(meta, dict) else None
+    in_envelope = said if isinstance(said, str) else None
+    return _trace(headers.get("traceparent"), headers.get("x-cloud-trace-context"), in_envelope)
+
+
+@lru_cache(maxsize=64)  # asked for by the log line and by the tool of a request
+def _trace(parent: str | None, of_cloud: str | None, in_envelope: str | None) -> TraceContext:
+    for form, given in ((_TRACEPARENT, parent), (_CLOUD_TRACE, of_cloud), (_TRACEPARENT, in_envelope)):
+        found = form.fullmatch(given.strip()) if given is not None else None
         if found is not None and found[1] != _NO_TRACE:
             span = found[2] or ""
             return TraceContext(found[1].lower(), f"{int(span):016x}"[-16:] if form is _CLOUD_TRACE and span else span)

@@ -41,8 +41,8 @@ LAYER_1: Final = (
         "shared.params_problem",
         "shared.periodic",
     ),
-    *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
-    *("shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
+    *("shared.private_files", "shared.prompts", "shared.rate", "shared.request_log", "shared.telemetry"),
+    *("shared.throttled_audit", "shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -105,6 +105,7 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.telemetry": ("shared.log_lines",),
+    "shared.request_log": ("shared.identity", "shared.telemetry"),
     "shared.blind_cache": ("shared.lru",),
     "shared.direct_calls": ("shared.lru", "shared.wire_json"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),

@@ -69,3 +69,10 @@ def test_a_line_for_a_person_begins_with_when_and_what() -> None:
         line = line.replace(colour, "")
 
     assert line == f"{HEAD['time']} info     happened tool=get_users why='two words' number=5 [shared.x]"
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(st.characters(exclude_categories=["Cs"])) | st.floats()))
+def test_text_is_escaped_in_one_way_whatever_is_next_to_it(fields: dict[str, Any]) -> None:
+    alone = as_json(fields)
+
+    assert as_json({**fields, "": "é"}) == f'{alone[:-1]}{"," if fields else ""}"":"\\u00e9"}}'

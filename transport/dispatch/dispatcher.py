@@ -18,13 +18,13 @@ from mcp_types import JSONRPCRequest, RequestId
 
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
+from shared.request_log import RequestLog
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
-from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
 from transport.jsonrpc import Inbound
 from transport.last_words import last_words
@@ -285,10 +285,11 @@ class Dispatcher:
     async def respond(self, call: SessionCall) -> None:
         """Run a submitted request to its one response. Never raises, whatever its handler does."""
         response: bytes | None = None
+        caller: Caller = call.context.message_metadata.request_context
+        asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, RequestLog(call.context, call.request, session=call.session[:8]) as line:
-                line.outcome = await self._kernel.respond(call.record, call.context, call.request)
-                response, code = line.outcome
+            with call.scope, RequestLog(*asked, wire=call.record.wire, session=call.session) as line:
+                response, code = line.response = await self._kernel.respond(call.record, call.context, call.request)
                 if call.request.method == "initialize" and code is None:
                     await self._broker.save(call.record)  # before its client learns that it may go on
         finally:

@@ -10,11 +10,11 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
+from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
-from transport.dispatch.request_log import RequestLog
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets, RateLimitedError
 from transport.sessions.claims import Attempt
@@ -154,9 +154,10 @@ class StatelessDispatcher:
         """Run a submitted request to its response; to cancel it, cancel the caller of this."""
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
+        asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, RequestLog(call.context, call.request) as line:
-                line.outcome = response = await self._kernel.respond(None, call.context, call.request)
+            with call.scope, RequestLog(*asked, wire=call.context.transport.kind) as line:
+                line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True
             self._give_back(caller.principal.tenant.id)

@@ -27,6 +27,7 @@ MAX_NAME: Final = 40
 MAX_NAMES: Final = 50
 """Distinct names that one process tells apart; any further one is `other`."""
 UNKNOWN: Final = "unknown"
+_UNPRINTABLE: Final = re.compile(r"[^ -~]")
 _Labels = tuple[str, str, str]
 """Wire, revision and client."""
 
@@ -110,7 +111,7 @@ def name_of(client_info: Any) -> str:
     name = client_info.get("name") if isinstance(client_info, dict) else None
     if not isinstance(name, str):
         return UNKNOWN
-    return re.sub(r"[^ -~]", "?", name[:MAX_NAME]).strip() or UNKNOWN
+    return _UNPRINTABLE.sub("?", name[:MAX_NAME]).strip() or UNKNOWN
 
 
 def revision_of(version: Any) -> str:

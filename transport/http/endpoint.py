@@ -157,7 +157,7 @@ class Endpoint:
         edge.checks.check(head)
         request.principal = principal = await edge.auth_provider.authenticate(request)
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.
-        context.add(tenant=principal.tenant.id, principal=principal.id)
+        context.fields |= {"tenant": principal.tenant.id, "principal": principal.id}
         await edge.policy.check_http_rate(principal, head.public)
         if self._habit is not None:
             edge.habits.admits(self._habit)

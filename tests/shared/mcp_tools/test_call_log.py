@@ -148,7 +148,7 @@ async def test_a_transport_that_logs_each_request_gets_fields_in_place_of_a_seco
         await here.refused("get_ticket_detail")
 
     assert logs == []
-    assert line.fields() == {"tool": "get_ticket_detail", "outcome": "invalid_input"}
+    assert line.fields == {"tool": "get_ticket_detail", "outcome": "invalid_input"}
 
 
 async def test_stats_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:

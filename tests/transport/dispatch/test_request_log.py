@@ -1,13 +1,12 @@
 """The line of each request: one, whatever the wire and however it ended, with ids, numbers and fixed words."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pytest
-from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest
 
 from shared.identity import OAUTH, Principal
+from shared.request_log import SPAN, TRACE, RequestLog
 from shared.telemetry import LogContext, add_fields, get_logger
 from tests.captured_logs import capture_logs
 from tests.transport.http_client import MODERN, cancelled, http_client
@@ -15,9 +14,6 @@ from tests.transport.http_client import call as calling
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
 from tests.transport.test_streamable_http_stateless import said, tool
-from transport.dispatch.context import Address, Caller, DispatchContext
-from transport.dispatch.request_log import SPAN, TRACE, RequestLog
-from transport.dispatch.sdk_kernel import RequestOutcome
 
 ANYONE: Final = Principal("me")
 ME: Final = {"x-api-key": "key-me"}
@@ -112,28 +108,11 @@ def request(method: str = "tools/call", request_id: int | str = 1, **params: Any
     return JSONRPCRequest(jsonrpc="2.0", id=request_id, method=method, params=params)
 
 
-class Nowhere:
-    """A way to no client."""
-
-    async def notify(self, *_: Any) -> None:
-        """Drop it."""
-
-    async def send_request(self, *_: Any) -> dict[str, Any]:
-        """Fail."""
-        raise NotImplementedError
-
-
-def context(principal: Principal, headers: Mapping[str, str]) -> DispatchContext:
-    """Return the context of a request of `principal`."""
-    metadata = ServerMessageMetadata(request_context=Caller(principal, headers))
-    return DispatchContext(Nowhere(), Address("s"), "sse", metadata)
-
-
 def line_of(request: JSONRPCRequest, principal: Principal = ANYONE, **headers: str) -> dict[str, Any]:
     """Return the line of a request that was answered; `_` in the name of a header is `-`."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    with capture_logs() as logs, RequestLog(context(principal, sent), request) as log:
-        log.outcome = RequestOutcome(b"{}")
+    with capture_logs() as logs, RequestLog(request, principal, sent, wire="sse") as log:
+        log.response = b"{}", None
     [line] = logs
     return line
 
@@ -180,10 +159,10 @@ def test_a_long_id_is_cut() -> None:
     ],
 )
 def test_the_outcome_is_the_best_word_that_is_known(noted: str | None, code: int | None, outcome: str) -> None:
-    with capture_logs() as logs, RequestLog(context(ANYONE, {}), request()) as log:
+    with capture_logs() as logs, RequestLog(request(), ANYONE, {}, wire="sse") as log:
         if noted is not None:
             assert add_fields(tool="get_statuses", outcome=noted)
-        log.outcome = RequestOutcome(b"{}", code)
+        log.response = b"{}", code
 
     assert logs[0]["outcome"] == outcome
     assert logs[0].get("tool") == (None if noted is None else "get_statuses")
@@ -191,7 +170,7 @@ def test_the_outcome_is_the_best_word_that_is_known(noted: str | None, code: int
 
 def test_what_is_logged_meanwhile_has_the_fields_of_the_request_and_those_around_it() -> None:
     with capture_logs() as logs, LogContext(tenant="acme"):
-        with RequestLog(context(ANYONE, {}), request(), session="abcdefgh"):
+        with RequestLog(request(), ANYONE, {}, wire="sse", session="abcdefghijk"):
             get_logger("x").warning("meanwhile")
         get_logger("x").warning("after")
 
