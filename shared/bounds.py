@@ -68,7 +68,7 @@ def excess(arguments: object) -> str | None:
         seen += len(inside)
         if seen > MAX_VALUES:
             return localized("more than {most:,} values", most=MAX_VALUES)
-        waiting.extend((one, depth + 1) for one in inside)
+        waiting.extend((one, depth + 1) for one in inside if isinstance(one, (dict, list, int)))
     return None
 
 
