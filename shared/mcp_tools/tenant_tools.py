@@ -120,9 +120,10 @@ class TenantToolsProvider:
 
     async def begin(self, tenant: Tenant) -> tuple[_TenantEntry, _ConnectedTools]:
         """Begin one call of a tenant. Raises: as `acquire`."""
-        if (entry := self._entries.get(tenant.id)) is None:
-            entry = self._entries[tenant.id] = _TenantEntry()
-        self._entries.move_to_end(tenant.id)
+        key = tenant.id
+        if (entry := self._entries.get(key)) is None:
+            entry = self._entries[key] = _TenantEntry()
+        self._entries.move_to_end(key)
         entry.callers += 1
         try:
             self._make_room()
