@@ -68,7 +68,7 @@ def excess(arguments: object) -> str | None:
         seen += len(inside)
         if seen > MAX_VALUES:
             return localized("more than {most:,} values", most=MAX_VALUES)
-        waiting.extend((one, depth + 1) for one in inside)
+        waiting.extend((one, depth + 1) for one in inside if isinstance(one, (dict, list, int)))
     return None
 
 
@@ -88,7 +88,7 @@ def _excess_of(value: object, depth: int) -> str | None:
             return localized(
                 "{count:,} names in one object, where at most {most} are allowed", count=len(value), most=MAX_NAMES
             )
-        case dict() if any(len(name) > MAX_NAME for name in value):
+        case dict() if max(map(len, value), default=0) > MAX_NAME:
             return localized("a name of more than {most} characters", most=MAX_NAME)
         case list() if len(value) > MAX_ITEMS:
             return localized(

@@ -4,7 +4,7 @@ What the SDK does for a call takes more time than most of our tools, and nothing
 arguments itself, and its result has one form. tests/transport/test_direct_calls.py compares both ways, byte by byte.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -20,19 +20,21 @@ class OwnTools:
     Args:
         server: the server, with all of its middlewares.
         tools: its tools.
+        idle: types of middlewares that pass every call which `call` takes on as it is: they are left out.
     """
 
-    def __init__(self, server: MCPServer[Any], tools: Iterable[TicketTool]) -> None:
+    def __init__(self, server: MCPServer[Any], tools: Iterable[TicketTool], idle: Collection[type]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._server = server
-        self._middlewares = tuple(server.middleware)
+        self._middlewares = list(server.middleware)
         self._call: Callable[[ServerRequestContext[Any, Any]], Awaitable[Any]] = self._run
         for middleware in reversed(self._middlewares):
-            self._call = partial(middleware, call_next=self._call)
+            if type(middleware) not in idle:
+                self._call = partial(middleware, call_next=self._call)
 
     def has(self, name: object) -> bool:
         """Whether `call` takes calls of the tool `name`: none once the server has other middlewares than at first."""
-        return isinstance(name, str) and name in self._tools and tuple(self._server.middleware) == self._middlewares
+        return isinstance(name, str) and name in self._tools and self._server.middleware == self._middlewares
 
     async def call(self, ctx: ServerRequestContext[Any, Any]) -> dict[str, Any]:
         """Return the result of a call as it is sent, but for `_meta`.

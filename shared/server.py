@@ -14,6 +14,7 @@ from typing import Any, Final
 from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware
 from mcp.server.mcpserver.resources import TextResource
+from mcp.server.request_state import RequestStateBoundary
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from pydantic import ValidationError
@@ -135,7 +136,7 @@ def build_server(
         server.middleware.append(RefuseWrites(call_log))
     if whose_tickets is not None:
         server.middleware.append(FirstResult(whose_tickets))
-    server.own_tools = OwnTools(server, tools)
+    server.own_tools = OwnTools(server, tools, _IDLE_IN_PLAIN_CALLS)
     return server
 
 
@@ -232,6 +233,10 @@ class _ArgumentsObject:
         except ValueError as error:
             raise MCPError(INVALID_PARAMS, str(error), {"kind": InvalidInputError.kind}) from None
         return await call_next(replace(ctx, params={**params, "arguments": arguments}))
+
+
+_IDLE_IN_PLAIN_CALLS: Final = frozenset({RequestStateBoundary, _ProtocolErrors, _ArgumentsObject, _ByMethod})
+"""Middlewares with nothing to do in a call of a tool that exists, with an object of arguments and no request state."""
 
 
 async def _read_resource(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -148,7 +148,7 @@ class TicketTools:
             ticket = (await read_named(read_ticket, self._system.api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
                 await checked_write(master, values, call, acting, ticket=ticket)
-            else:
+            elif values:
                 await check(master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
             further = error.problems

@@ -37,6 +37,7 @@ _REGIONS: Final = "|".join(
 _FLAG: Final = f"\U0001f3f4(?:{_REGIONS})\U000e007f"
 _PARTS: Final = re.compile(f"{_FLAG}|{_HIDDEN}")
 _ANY_HIDDEN: Final = re.compile(_HIDDEN)
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _KEPT: Final = re.compile("|".join([
     f"(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])",
     f"(?<=[{_EMOJI}#*0-9])[\ufe0e\ufe0f]",
@@ -62,7 +63,7 @@ def visible(text: str) -> str:
 
 def is_whole(text: str) -> bool:
     """Whether `text` can be stored everywhere: it has no U+0000 and no half of a surrogate pair."""
-    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+    return "\0" not in text and (text.isascii() or not _SURROGATE.search(text))
 
 
 def hidden_characters(text: str) -> int:

@@ -369,8 +369,8 @@ def needs(spec: Any) -> bool:
 @kills("ticket_api/store/connection.py", "== TENANT", "== table.c.tenant_id")
 @kills(
     "shared/mcp_tools/tenant_tools.py",
-    "setdefault(tenant.id, _TenantEntry())",
-    "setdefault(DEFAULT_TENANT.id, _TenantEntry())",
+    "key = tenant.id",
+    "key = DEFAULT_TENANT.id",
 )
 async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend: Backend) -> None:
     async with organisations(backend) as (a, b):

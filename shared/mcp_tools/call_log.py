@@ -7,7 +7,7 @@ Records hold ids and fixed words only. Of the call's contents, only the ids of t
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
@@ -46,7 +46,7 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
 
 def _ticket_id(arguments: object) -> str:
     """Return the ticket id that a call names, if it looks like an id; free text must not reach the records."""
-    given = arguments.get("ticketId") if isinstance(arguments, Mapping) else None
+    given = arguments.get("ticketId") if isinstance(arguments, dict) else None
     is_id = isinstance(given, str) and len(given) <= _LONGEST_ID and given.isprintable() and " " not in given
     return str(given) if is_id else ""
 

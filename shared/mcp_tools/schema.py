@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
-from shared.localization import current_language, localized
+from shared.localization import Language, current_language, localized
 from shared.markdown import one_line
 from shared.mcp_tools.arguments.habits import Reading, a_text, arguments_of, free_text, named, takes_list
 from shared.mcp_tools.arguments.names import misnamed
@@ -83,6 +83,8 @@ def read_arguments(
     model: type[InputT], arguments: Mapping[str, Any], reading: Reading
 ) -> tuple[InputT | None, list[Problem]]:
     """Return the arguments as `model`, or all problems with their form."""
+    if not arguments and (missing := _missing(model, current_language())):
+        return None, list(missing)
     try:
         return model.read(arguments, reading), []
     except ValidationError as error:
@@ -91,6 +93,17 @@ def read_arguments(
     problems = [_problem(model, dict(one), absent, arguments) for one in found]
     given = {_beside(problem.field, name) for problem in problems for name in problem.right or ()}
     return None, [one for one in problems if one.field not in absent & given]
+
+
+@cache  # as many as there are tools and languages
+def _missing(model: type[ToolInput], language: Language) -> tuple[Problem, ...]:  # noqa: ARG001 - a key
+    """Return the problems of a call without any arguments: the most usual ones, and pydantic takes long over them."""
+    required = ((name, field) for name, field in arguments_of(model).items() if field.is_required())
+    return tuple(_is_missing(name, _hint(field)) for name, field in required)
+
+
+def _is_missing(path: str, hint: str) -> Problem:
+    return Problem(path, localized("is missing{hint}", hint=hint))
 
 
 def under_right_names(model: type[ToolInput], arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
@@ -137,7 +150,7 @@ def _problem(
         case "string_unicode" if not path:
             return Problem(path, localized("The name of an argument must not contain half a surrogate pair"))
         case "missing":
-            return Problem(path, localized("is missing{hint}", hint=hint))
+            return _is_missing(path, hint)
         case "value_error":
             return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":

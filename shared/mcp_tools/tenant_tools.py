@@ -9,7 +9,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -45,10 +45,9 @@ class SingleToolsProvider:
     def __init__(self, tools: TicketTools) -> None:
         self._tools = tools
 
-    @asynccontextmanager
-    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - same for all
+    def acquire(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:  # noqa: ARG002 - same for all
         """Provide them."""
-        yield self._tools
+        return nullcontext(self._tools)
 
 
 @dataclass(slots=True, eq=False)
@@ -111,28 +110,35 @@ class TenantToolsProvider:
                     stack.push_async_exit(connected.api)
                 await asyncio.gather(*self._closing)
 
-    @asynccontextmanager
-    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
+    def acquire(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
         """Provide the tools of the caller's tenant; a call keeps them to its end, whatever changes in the meantime.
 
         Raises:
             TicketServerError: the directory refuses the tenant or does not respond.
         """
-        tenant = DEFAULT_TENANT if caller is None else caller.tenant
-        entry = self._entries.setdefault(tenant.id, _TenantEntry())
-        self._entries.move_to_end(tenant.id)
+        return _Acquired(self, DEFAULT_TENANT if caller is None else caller.tenant)
+
+    async def begin(self, tenant: Tenant) -> tuple[_TenantEntry, _ConnectedTools]:
+        """Begin one call of a tenant. Raises: as `acquire`."""
+        key = tenant.id
+        if (entry := self._entries.get(key)) is None:
+            entry = self._entries[key] = _TenantEntry()
+        self._entries.move_to_end(key)
         entry.callers += 1
-        self._make_room()
         try:
+            self._make_room()
             connected = self._fresh(entry) or await self._connected_tools(tenant, entry)
-            connected.calls += 1
-            try:
-                yield connected.tools
-            finally:
-                connected.calls -= 1
-                self._close_if_done(connected)
-        finally:
+        except BaseException:
             entry.callers -= 1
+            raise
+        connected.calls += 1
+        return entry, connected
+
+    def end(self, entry: _TenantEntry, connected: _ConnectedTools) -> None:
+        """End a call."""
+        entry.callers -= 1
+        connected.calls -= 1
+        self._close_if_done(connected)
 
     def _fresh(self, entry: _TenantEntry) -> _ConnectedTools | None:
         """Return the tenant's tools if the directory was asked less than `ASK_AGAIN_S` ago."""
@@ -190,3 +196,20 @@ class TenantToolsProvider:
         closing = asyncio.create_task(connected.api.__aexit__(None, None, None))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
+
+
+class _Acquired:
+    """The tools of a tenant during one call; a generator would cost three times as much."""
+
+    __slots__ = ("_begun", "_provider", "_tenant")
+
+    def __init__(self, provider: TenantToolsProvider, tenant: Tenant) -> None:
+        self._provider = provider
+        self._tenant = tenant
+
+    async def __aenter__(self) -> TicketTools:
+        self._begun = await self._provider.begin(self._tenant)
+        return self._begun[1].tools
+
+    async def __aexit__(self, *_: object) -> None:
+        self._provider.end(*self._begun)

@@ -35,6 +35,8 @@ from transport.sessions.session import SessionRecord
 MODERN: Final = "2026-07-28"
 REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 PLAIN: Final = {"name": "get_ticket_detail", "arguments": {"ticketId": "TCK-0001"}}
+IDLE: Final = frozenset({"RequestStateBoundary", "_ProtocolErrors", "_ArgumentsObject", "_ByMethod"})
+"""Middlewares that pass a plain call on unchanged."""
 READER: Final = Principal("reader", scopes=frozenset({Scope.TICKETS_READ}))
 WRITER: Final = Principal("writer", scopes=frozenset(Scope))
 
@@ -279,7 +281,7 @@ async def test_nothing_is_direct_before_a_session_is_initialized() -> None:
     assert await compare([Call(PLAIN, "early")], read_only=False) == []
 
 
-@kills("shared/own_tools.py", "and tuple(self._server.middleware) == self._middlewares", "")
+@kills("shared/own_tools.py", "and self._server.middleware == self._middlewares", "")
 async def test_a_middleware_that_is_added_to_the_server_sees_every_call(tmp_path: Path) -> None:
     async def refuse(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         raise PermissionError
@@ -294,7 +296,7 @@ async def test_a_middleware_that_is_added_to_the_server_sees_every_call(tmp_path
     assert side.direct == ["get_ticket_detail"]
 
 
-async def test_a_direct_call_runs_every_middleware_of_the_server(
+async def test_a_direct_call_runs_every_middleware_of_the_server_that_does_not_pass_it_on_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = list[object]()
@@ -315,4 +317,4 @@ async def test_a_direct_call_runs_every_middleware_of_the_server(
         await side.respond(Call(PLAIN, "session"), 1)
 
         assert side.direct == ["get_ticket_detail"]
-        assert ran == kinds
+        assert ran == [kind for kind in kinds if kind.__name__ not in IDLE]

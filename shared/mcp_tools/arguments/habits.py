@@ -90,6 +90,8 @@ class Reading:
 
         Foreign names and empty values stay as far as these habits are not served.
         """
+        if not arguments:
+            return self.arguments
         fields = arguments_of(model)
         arguments = spelled_right(fields, self._unwrapped(fields, arguments))
         foreign = [name for name in arguments if name in FOREIGN and name not in fields]

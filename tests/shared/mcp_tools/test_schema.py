@@ -7,7 +7,9 @@ import pytest
 
 from shared.client_habits import ClientHabits
 from shared.errors import Problem
+from shared.localization import LANGUAGES, Language, in_language
 from shared.mcp_tools.arguments.habits import Reading
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, ToolInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments, schema_of, under_right_names
 
@@ -42,6 +44,16 @@ def test_hours_that_arithmetic_made_are_rounded() -> None:
 
     assert change is not None
     assert change.actual_effort_hours == 0.3
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
+def test_a_call_without_arguments_has_the_problems_that_validation_finds(spec: ToolSpec, language: Language) -> None:
+    with in_language(language):
+        _, problems = read(spec.input_model, {})
+        _, validated = read(spec.input_model, dict.fromkeys(spec.input_model.model_json_schema()["properties"]))
+
+    assert problems == validated
 
 
 @pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x", "y"]])
