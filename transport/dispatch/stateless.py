@@ -156,7 +156,7 @@ class StatelessDispatcher:
         caller: Caller = call.context.message_metadata.request_context
         asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, RequestLog(*asked, wire=call.context.transport.kind) as line:
+            with call.scope, RequestLog(*asked, wire=call.context.wire) as line:
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

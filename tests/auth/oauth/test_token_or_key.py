@@ -143,7 +143,7 @@ async def test_a_token_and_a_key_of_one_person_are_the_same_person(
     assert not await provider.is_still_valid(by_key)
 
 
-@kills("auth/token_or_key.py", "if sent.token is None:", "if True:")
+@kills("auth/token_or_key.py", "if token is None:", "if True:")
 async def test_stale_tokens_and_wrong_keys_from_one_address_delay_no_one_there(
     provider: TokenOrKeyAuthProvider, key: NewKey, token: str, stale: str, trail: Trail
 ) -> None:
