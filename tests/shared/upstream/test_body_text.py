@@ -108,7 +108,7 @@ def test_what_is_no_json_is_named(body: bytes, declared: str, said: str) -> None
         ("1e999", math.inf),
         ("9" * 5_000, math.inf),
         ('"two\nlines"', "two\nlines"),
-        (r'"\ud83d"', "\ud83d"),
+        (r'"half \ud83d, \ud83d\ude00"', "half ?, \U0001f600"),
     ],
     ids=range(6),
 )
