@@ -62,9 +62,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
 
 def _row(given: Sequence[str | None]) -> str:
     cells = [cell or "" for cell in given]
-    together = " ".join(cells)
-    if is_visible(together) and not _SPECIAL.search(together):  # one look instead of one at each cell
-        return " | ".join(map(one_line, cells))
+    together = "^".join(cells)  # looked at once instead of cell by cell; no address reaches over a `^`
+    is_plain = is_visible(together) and not _SPECIAL.search(together) and one_line(together) == together
+    if is_plain and " ^" not in together and "^ " not in together:
+        return " | ".join(cells)
     return " | ".join(map(inline, cells))
 
 

@@ -1,7 +1,7 @@
 """Cleans what a call returns, before any form of it is made: both forms of a result show the same characters."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -11,10 +11,12 @@ from shared.visible_text import is_visible, visible
 
 ResultT = TypeVar("ResultT", bound=Result)
 
+_HOLDS_MORE: Final = (tuple, list, Mapping, BaseModel)
+
 
 def cleaned(result: ResultT) -> ResultT:
     """Return `result` without characters that show nothing; if there were any, a note says how many."""
-    if is_visible("".join(_texts(result))):  # as nearly every result is
+    if is_visible("".join(_texts(result, []))):  # as nearly every result is
         return result
     cleaning = Cleaning()
     shown: ResultT = cleaning.of(result)
@@ -30,17 +32,18 @@ def not_shown(dropped: int) -> str:
     return localized("{count:,} invisible characters not shown.", count=dropped)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield every text in a model or in JSON, except the names of an object's values."""
+def _texts(value: Any, found: list[str]) -> list[str]:
+    """Add every text in a model or in JSON to `found`, except the names of an object's values, and return it."""
     if isinstance(value, BaseModel):
         value = value.__dict__.values()
     elif isinstance(value, Mapping):
         value = value.values()
     for one in value:
         if isinstance(one, str):
-            yield one
-        elif isinstance(one, tuple | list | Mapping | BaseModel):
-            yield from _texts(one)
+            found.append(one)
+        elif isinstance(one, _HOLDS_MORE):
+            _texts(one, found)
+    return found
 
 
 class Cleaning:
