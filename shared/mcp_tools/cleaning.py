@@ -11,6 +11,7 @@ from shared.visible_text import is_visible, visible
 
 ResultT = TypeVar("ResultT", bound=Result)
 
+_HOLDS_NO_TEXT: Final = (int, float, type(None))
 _HOLDS_MORE: Final = (tuple, list, Mapping, BaseModel)
 
 
@@ -41,7 +42,7 @@ def _texts(value: Any, found: list[str]) -> list[str]:
     for one in value:
         if isinstance(one, str):
             found.append(one)
-        elif isinstance(one, _HOLDS_MORE):
+        elif not isinstance(one, _HOLDS_NO_TEXT) and isinstance(one, _HOLDS_MORE):
             _texts(one, found)
     return found
 

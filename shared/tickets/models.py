@@ -67,6 +67,10 @@ Whole = Annotated[int, Field(ge=-_MOST_DAYS, le=_MOST_DAYS), BeforeValidator(_no
 Hours = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_truth_value)]
 
 
+PLAIN: Final = (str, int, float, type(None))
+"""Types of values that are no shape; to be looked at first, since to recognise a shape takes ten times as long."""
+
+
 class Shape(BaseModel):
     """Base of all types that come from the API."""
 
@@ -258,7 +262,7 @@ def parse_many(shape: type[ShapeT], value: Any) -> Rows[ShapeT]:
     """
     if not isinstance(value, list):
         raise _does_not_fit(shape)
-    rows = Rows(row for row in (_read(shape, one) for one in value) if row is not None)
+    rows = Rows([row for row in [_read(shape, one) for one in value] if row is not None])
     if value and not rows:
         raise _does_not_fit(shape)
     rows.left_out = len(value) - len(rows)

@@ -40,7 +40,9 @@ _OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType({
 # fmt: on
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 _MAX_DIGITS: Final = 40
-_FIVE_DIGITS: Final = re.compile("[0-9]{5}")
+_FIVE_DIGITS: Final = re.compile(
+    rb"[0-9][0-9]{4}"
+)  # begins with one of several characters, which is searched for fastest
 _HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -61,22 +63,28 @@ def read_json(body: bytes, content_type: str = "") -> Any:
     """
     if not body.strip():
         raise UnreadableBodyError("an empty body")
+    with suppress(ValueError):
+        return _read_strictly(body, content_type)
     try:
-        return _value(_text(body, content_type))
+        text = _text(body, content_type)
+        value = _DECODER.decode(text)
+        return _encodable(value) if _HALF_CHARACTER.search(text) else value
     except (json.JSONDecodeError, RecursionError):  # or nested a thousand levels deep
         raise UnreadableBodyError("a web page" if is_page(body, content_type) else "another text") from None
 
 
-def _value(text: str) -> Any:
-    """Return the value of JSON. A fast parser reads what JSON has words for, but keeps numbers of thousands of digits.
+def _read_strictly(body: bytes, content_type: str) -> Any:
+    """Return the value of UTF-8 that is strictly JSON: nearly every body, read in a third of the time.
 
-    A number of more than `_MAX_DIGITS` has five digits at least in every eighth character, which is a quick look.
+    Raises:
+        ValueError: it is not, or it may have a number of more than `_MAX_DIGITS`, which `_whole` reads.
     """
-    if not _FIVE_DIGITS.search(text[::8]):
-        with suppress(ValueError):
-            return from_json(text)
-    value = _DECODER.decode(text)
-    return _encodable(value) if _HALF_CHARACTER.search(text) else value
+    declared = _CHARSET.search(content_type)
+    if declared and declared[1].lower() != "utf-8":
+        raise ValueError("another charset")
+    if _FIVE_DIGITS.search(body[::8]):  # as many of every eighth byte are in each number of more than `_MAX_DIGITS`
+        raise ValueError("perhaps a long number")
+    return from_json(body)
 
 
 def _encodable(value: Any) -> Any:

@@ -83,7 +83,7 @@ def table_of(page: results.Table) -> str:
     return table([column_label(name) for name in page.columns], rows)
 
 
-def _cell(cell: int | float | bool) -> str:
+def _cell(cell: float | bool) -> str:
     if isinstance(cell, bool):
         return localized("yes" if cell else "no")
     if isinstance(cell, float):

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeVar
 from pydantic.alias_generators import to_camel
 
 from shared.tickets.dates.ticket_time import TicketTime
-from shared.tickets.models import MasterItem, Shape, ShapeT, TicketRow
-from shared.tickets.results import Cell, Result
+from shared.tickets.models import PLAIN, MasterItem, Shape, ShapeT, TicketRow
+from shared.tickets.results import Result
 
 ResultT = TypeVar("ResultT", bound=Result)
 
@@ -59,7 +59,7 @@ def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
         if isinstance(value, tuple):
             if value and isinstance(value[0], Shape):
                 changed[name] = tuple(_in_zone(one, at) for one in value)
-        elif not isinstance(value, Cell) and isinstance(value, Shape):
+        elif not isinstance(value, PLAIN) and isinstance(value, Shape):
             changed[name] = _in_zone(value, at)
     return shape.model_copy(update=changed) if changed else shape
 
