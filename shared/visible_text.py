@@ -27,6 +27,8 @@ _BEYOND: Final = "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17
 )
 """The same above U+FFFF, and controls of hieroglyphs."""
 _HIDDEN: Final = f"[{_CONTROLS}{_IGNORABLE}{_OTHER}{_BEYOND}]"
+_MAY_BE_HIDDEN: Final = re.compile(f"[{_CONTROLS}{_IGNORABLE}{_OTHER}\U00010000-\U0010ffff]")
+"""Finds what may be one in a twentieth of the time: a set costs each range above U+FFFF at every character."""
 
 _EMOJI: Final = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u27ff\u2900-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff"
@@ -39,8 +41,6 @@ _REGIONS: Final = "|".join(
 _FLAG: Final = f"\U0001f3f4(?:{_REGIONS})\U000e007f"
 _PARTS: Final = re.compile(f"{_FLAG}|{_HIDDEN}")
 _ANY_HIDDEN: Final = re.compile(_HIDDEN)
-_MAY_BE_HIDDEN: Final = re.compile(f"[{_CONTROLS}{_IGNORABLE}{_OTHER}\U00010000-\U0010ffff]")
-"""Looks for them in a twentieth of the time: a set costs each range above U+FFFF at every character."""
 _KEPT: Final = re.compile("|".join([
     f"(?:(?<=[{_EMOJI}])|(?<=[{_EMOJI}]\ufe0f))\u200d(?=[{_EMOJI}])",
     f"(?<=[{_EMOJI}#*0-9])[\ufe0e\ufe0f]",
