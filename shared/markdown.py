@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from shared.visible_text import visible
+from shared.visible_text import is_visible, visible
 
 _LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _MARKUP: Final = re.compile(r"[\\`*~|\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is not markup
@@ -60,8 +60,17 @@ def inline(text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
     """Return a table; cells are escaped, `None` is an empty cell."""
-    lines = [head, ["---"] * len(head), *([inline(cell or "") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    lines = [" | ".join(head), " | ".join(["---"] * len(head)), *map(_row, rows)]
+    return "\n".join([f"| {line} |" for line in lines])
+
+
+def _row(given: Sequence[str | None]) -> str:
+    cells = [cell or "" for cell in given]
+    together = "^".join(cells)  # looked at once instead of cell by cell; no address reaches over a `^`
+    is_plain = is_visible(together) and not _SPECIAL.search(together) and one_line(together) == together
+    if is_plain and " ^" not in together and "^ " not in together:
+        return " | ".join(cells)
+    return " | ".join(map(inline, cells))
 
 
 def quote(text: str) -> str:

@@ -1,19 +1,24 @@
 """Cleans what a call returns, before any form of it is made: both forms of a result show the same characters."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
 from shared.localization import localized
 from shared.tickets.results import Result
-from shared.visible_text import visible
+from shared.visible_text import is_visible, visible
 
 ResultT = TypeVar("ResultT", bound=Result)
+
+_HOLDS_NO_TEXT: Final = (int, float, type(None))
+_HOLDS_MORE: Final = (tuple, list, Mapping, BaseModel)
 
 
 def cleaned(result: ResultT) -> ResultT:
     """Return `result` without characters that show nothing; if there were any, a note says how many."""
+    if is_visible("".join(_texts(result, []))):  # as nearly every result is
+        return result
     cleaning = Cleaning()
     shown: ResultT = cleaning.of(result)
     if not cleaning.dropped:
@@ -26,6 +31,20 @@ def not_shown(dropped: int) -> str:
     if dropped == 1:
         return localized("1 invisible character not shown.")
     return localized("{count:,} invisible characters not shown.", count=dropped)
+
+
+def _texts(value: Any, found: list[str]) -> list[str]:
+    """Add every text in a model or in JSON to `found`, except the names of an object's values, and return it."""
+    if isinstance(value, BaseModel):
+        value = value.__dict__.values()
+    elif isinstance(value, Mapping):
+        value = value.values()
+    for one in value:
+        if isinstance(one, str):
+            found.append(one)
+        elif not isinstance(one, _HOLDS_NO_TEXT) and isinstance(one, _HOLDS_MORE):
+            _texts(one, found)
+    return found
 
 
 class Cleaning:

@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import anyio
-
 from shared.command_lines import command_line
+from shared.concurrency import within
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
 from shared.identity import ANONYMOUS, InsufficientScopeError, Principal, Scope
 from shared.localization import localized
 from shared.markdown import one_line
 from shared.tickets.folding import fold
-from shared.tickets.master_data import MasterData
+from shared.tickets.master_data import MasterData, MasterLists, email_key
 from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
 from shared.tickets.names import find, labels, nearest
@@ -123,8 +122,7 @@ async def known_user(master: MasterData, call: ToolCall) -> tuple[MasterItem | N
     if not call.names_its_user:  # most do not, and a deadline costs as much as reading an argument
         return None, ""
     try:
-        with anyio.fail_after(LOOK_S):
-            return await _stands_for(master, call, look_again=False), ""
+        return await within(LOOK_S, _stands_for(master, call, look_again=False)), ""
     except UnknownTicketUserError as error:
         return None, str(error) if call.ticket_user else ""
     except (UpstreamError, TimeoutError):
@@ -160,7 +158,9 @@ async def _stands_for(master: MasterData, call: ToolCall, *, look_again: bool = 
     if principal is None:
         return None
     if (linked := principal.ticket_user) is not None:
-        user = await _only(master, lambda user: user.id == linked, look_again=look_again)
+        user = await _only(
+            master, lambda lists: [user for user in lists[USERS] if user.id == linked], look_again=look_again
+        )
         if user is None:
             raise UnknownTicketUserError(
                 localized(
@@ -171,10 +171,10 @@ async def _stands_for(master: MasterData, call: ToolCall, *, look_again: bool = 
                 )
             )
         return user
-    email = (principal.email or "").strip().casefold()
+    email = email_key(principal.email)
     if not email:
         return None
-    return await _only(master, lambda user: (user.email or "").strip().casefold() == email, look_again=look_again)
+    return await _only(master, lambda lists: lists.users_by_email.get(email, ()), look_again=look_again)
 
 
 async def _at_this_machine(master: MasterData, given: str, *, look_again: bool) -> MasterItem:
@@ -197,12 +197,14 @@ async def _at_this_machine(master: MasterData, given: str, *, look_again: bool) 
     )
 
 
-async def _only(master: MasterData, fits: Callable[[User], bool], *, look_again: bool) -> User | None:
+async def _only(
+    master: MasterData, fitting: Callable[[MasterLists], Sequence[User]], *, look_again: bool
+) -> User | None:
     """Return the only user that fits, or None; with `look_again`, a missing user is looked up in newer lists."""
     lists = await master.lists()
-    found = [user for user in lists[USERS] if fits(user)]
+    found = fitting(lists)
     if not found and look_again:
-        found = [user for user in (await master.lists(newer_than=lists))[USERS] if fits(user)]
+        found = fitting(await master.lists(newer_than=lists))
     return found[0] if len(found) == 1 else None
 
 

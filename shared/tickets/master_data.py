@@ -6,7 +6,7 @@ been added since. Fetches run one at a time, however many callers miss at once.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from shared.api_client import APIClient
 from shared.concurrency import gather_all
 from shared.tickets.folding import name_key
 from shared.tickets.master_lists import MASTER_LISTS, USERS, ItemT, MasterList
-from shared.tickets.models import parse_many
+from shared.tickets.models import User, parse_many
 
 KEEP_S: Final = 60.0
 
@@ -35,6 +35,20 @@ class MasterLists:
         """The names, as `name_key` writes them, that several users have."""
         times = Counter(name_key(user.name) for user in self[USERS])
         return frozenset(key for key, number in times.items() if number > 1)
+
+    @cached_property
+    def users_by_email(self) -> Mapping[str, Sequence[User]]:
+        """The users who have an e-mail address, by `email_key` of it."""
+        users: dict[str, list[User]] = {}
+        for user in self[USERS]:
+            users.setdefault(email_key(user.email), []).append(user)
+        users.pop("", None)
+        return users
+
+
+def email_key(email: str | None) -> str:
+    """Return an e-mail address as it is compared."""
+    return (email or "").strip().casefold()
 
 
 class MasterData:

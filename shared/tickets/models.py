@@ -14,21 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, Self, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from shared.errors import UpstreamFaultError
 from shared.localization import localized
-from shared.markdown import encodable
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -69,23 +59,16 @@ def _not_blank(text: str) -> str:
     return text
 
 
-def _no_number(value: object) -> object:
-    if isinstance(value, int | float):
-        raise ValueError("a date or time is a text")
-    return value
-
-
-def _sendable(value: object) -> object:
-    if isinstance(value, str):
-        return encodable(value)
-    return _NOT_FINITE if isinstance(value, float) and not math.isfinite(value) else value
-
-
 Visible = Annotated[str, AfterValidator(_not_blank)]
 """A text that is not blank."""
-Moment = Annotated[str, BeforeValidator(_no_number)]
+Moment = Annotated[str, Strict()]
+"""A date or time, never a number."""
 Whole = Annotated[int, Field(ge=-_MOST_DAYS, le=_MOST_DAYS), BeforeValidator(_no_truth_value)]
 Hours = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_no_truth_value)]
+
+
+PLAIN: Final = (str, int, float, type(None))
+"""Types of values that are no shape; to be looked at first, since to recognise a shape takes ten times as long."""
 
 
 class Shape(BaseModel):
@@ -98,31 +81,18 @@ class Shape(BaseModel):
     """The fields that are lists of shapes, by the API's names."""
     stand_ins: ClassVar[Mapping[str, Callable[[Mapping[str, Any]], object]]] = MappingProxyType({})
     """What a row has instead of an unreadable value in a field that it cannot do without."""
-    _unreadable: tuple[str, ...] = PrivateAttr(())
+    _unreadable: ClassVar[tuple[str, ...]] = ()
+    """Of each shape its own, where it has one: a private attribute would cost every shape as much as its fields."""
 
     @property
     def unreadable(self) -> tuple[str, ...]:
         """The API's names of the fields whose values could not be read, such as `attachments[0].fileName`."""
-        private = self.__pydantic_private__ or {}  # `self._unreadable` takes ten times as long
-        names: tuple[str, ...] = private.get("_unreadable", ())
-        return names
+        return self._unreadable
 
     def lacking(self, names: Iterable[str]) -> Self:
         """Return this shape, with `names` as what could not be read of it."""
-        self._unreadable = tuple(names)
+        self.__dict__["_unreadable"] = tuple(names)
         return self
-
-    @model_validator(mode="before")
-    @classmethod
-    def _can_be_sent_on(cls, sent: Any) -> Any:
-        if not isinstance(sent, dict):
-            return sent
-        odd = {
-            name: _sendable(value)
-            for name, value in sent.items()
-            if (isinstance(value, str) and not value.isascii()) or isinstance(value, float)
-        }
-        return sent | odd if odd else sent
 
 
 class MasterItem(Shape):
@@ -292,7 +262,7 @@ def parse_many(shape: type[ShapeT], value: Any) -> Rows[ShapeT]:
     """
     if not isinstance(value, list):
         raise _does_not_fit(shape)
-    rows = Rows(row for row in (_read(shape, one) for one in value) if row is not None)
+    rows = Rows([row for row in [_read(shape, one) for one in value] if row is not None])
     if value and not rows:
         raise _does_not_fit(shape)
     rows.left_out = len(value) - len(rows)
@@ -317,16 +287,31 @@ def _does_not_fit(shape: type[Shape]) -> UpstreamFaultError:
 
 def _read(shape: type[ShapeT], value: Any) -> ShapeT | None:
     """Return `value` as `shape`, without what cannot be read; None without an id."""
+    if not isinstance(value, dict):
+        return None
     try:
-        return shape.model_validate(value)
+        return shape.model_validate(_finite(shape, value))
     except ValidationError:
-        return _read_in_part(shape, value) if isinstance(value, dict) else None
+        return _read_in_part(shape, value)
+
+
+def _finite(shape: type[Shape], sent: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what was sent with `_NOT_FINITE` for NaN and infinity."""
+    changed: dict[str, Any] = {}
+    if float in map(type, sent.values()):
+        changed = {
+            name: _NOT_FINITE for name, value in sent.items() if isinstance(value, float) and not math.isfinite(value)
+        }
+    for name, part in shape.lists.items():
+        if isinstance(parts := sent.get(name), list):
+            changed[name] = [_finite(part, one) if isinstance(one, dict) else one for one in parts]
+    return {**sent, **changed} if changed else sent
 
 
 def _read_in_part(shape: type[ShapeT], value: Mapping[str, Any]) -> ShapeT | None:
-    kept, unreadable = dict(value), list[str]()
+    kept, unreadable = dict(_finite(shape, value)), list[str]()
     for name, part in shape.lists.items():
-        if isinstance(sent := kept.get(name), list):
+        if isinstance(sent := value.get(name), list):
             parts = [_read(part, one) for one in sent]
             kept[name] = [one for one in parts if one is not None]
             for place, one in enumerate(parts):

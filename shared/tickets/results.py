@@ -199,11 +199,10 @@ def shortened(shape: ShapeT, limit: int) -> ShapeT:
 def row_cells(rows: Iterable[TicketRow], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
     """Return the values of `columns` (the API's names) of each row, with texts cut to fit a table."""
     fields = [(_ROW_FIELDS[name], MAX_CELL if name == "summary" else MAX_NAME) for name in columns]
-    return tuple(tuple(_cell(getattr(row, field), limit) for field, limit in fields) for row in rows)
-
-
-def _cell(value: Cell, limit: int) -> Cell:
-    return cut(value, limit) if isinstance(value, str) else value
+    return tuple([
+        tuple([cut(value, limit) if isinstance(value := values[field], str) else value for field, limit in fields])
+        for values in map(vars, rows)
+    ])  # fmt: skip
 
 
 def shortened_ticket(ticket: Ticket) -> Ticket:

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.localization import localized
 from shared.markdown import one_line
-from shared.tickets.models import HistoryEntry, MasterItem, Rows, Shape, ShapeT, Ticket, TicketRow
+from shared.tickets.models import PLAIN, HistoryEntry, MasterItem, Rows, Shape, ShapeT, Ticket, TicketRow
 from shared.tickets.results import Result
 
 MAX_NOTES: Final = 5
@@ -14,8 +14,9 @@ MAX_NAMES: Final = 5
 
 def unreadable_notes(result: Result) -> tuple[str, ...]:
     """Return a note for each shape in `result` with an unreadable value, at most `MAX_NOTES`, and how many more."""
-    rows = (row for _, value in result for row in (value if isinstance(value, tuple) else (value,)))
-    return _notes(rows)
+    values = [value for _, value in result if value and not isinstance(value, PLAIN)]
+    rows = [row for value in values for row in (value if isinstance(value, tuple) else (value,))]
+    return _notes(row for row in rows if not isinstance(row, (*PLAIN, tuple)))
 
 
 def row_notes(rows: Rows[ShapeT]) -> tuple[str, ...]:

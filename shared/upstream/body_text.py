@@ -2,7 +2,8 @@
 
 JSON is UTF-8 (RFC 8259), but older ticket APIs send it in the charset of their database, and name that in Content-Type.
 A byte order mark is ignored, and UTF-16 and UTF-32 are recognised without one. What JSON has no word for (NaN, a number
-of thousands of digits, a bare line end in a text) is read, so that it costs its field and not the whole response.
+of thousands of digits, a bare line end in a text) is read, so that it costs its field and not the whole response; half
+a surrogate pair becomes a question mark, because a result with it could not be sent.
 Source of the wider charsets: WHATWG Encoding, in which Shift_JIS is Windows-31J.
 """
 
@@ -10,11 +11,15 @@ import codecs
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from shared.errors import UpstreamFaultError
 from shared.localization import localized
+from shared.markdown import encodable
 
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^\s;"']*)""", re.IGNORECASE)
 _UNICODE: Final = re.compile(r"utf-(8|16|32)(-sig|-le|-be)?|ascii")
@@ -35,6 +40,10 @@ _OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType({
 # fmt: on
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 _MAX_DIGITS: Final = 40
+_FIVE_DIGITS: Final = re.compile(
+    rb"[0-9][0-9]{4}"
+)  # begins with one of several characters, which is searched for fastest
+_HALF_CHARACTER: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class UnreadableBodyError(UpstreamFaultError):
@@ -54,10 +63,39 @@ def read_json(body: bytes, content_type: str = "") -> Any:
     """
     if not body.strip():
         raise UnreadableBodyError("an empty body")
+    with suppress(ValueError):
+        return _read_strictly(body, content_type)
     try:
-        return _DECODER.decode(_text(body, content_type))
+        text = _text(body, content_type)
+        value = _DECODER.decode(text)
+        return _encodable(value) if _HALF_CHARACTER.search(text) else value
     except (json.JSONDecodeError, RecursionError):  # or nested a thousand levels deep
         raise UnreadableBodyError("a web page" if is_page(body, content_type) else "another text") from None
+
+
+def _read_strictly(body: bytes, content_type: str) -> Any:
+    """Return the value of UTF-8 that is strictly JSON: nearly every body, read in a third of the time.
+
+    Raises:
+        ValueError: it is not, or it may have a number of more than `_MAX_DIGITS`, which `_whole` reads.
+    """
+    declared = _CHARSET.search(content_type)
+    if declared and declared[1].lower() != "utf-8":
+        raise ValueError("another charset")
+    if _FIVE_DIGITS.search(body[::8]):  # as many of every eighth byte are in each number of more than `_MAX_DIGITS`
+        raise ValueError("perhaps a long number")
+    return from_json(body)
+
+
+def _encodable(value: Any) -> Any:
+    """Return a JSON value with a question mark for each half of a surrogate pair."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, list):
+        return [_encodable(one) for one in value]
+    if isinstance(value, dict):
+        return {encodable(name): _encodable(one) for name, one in value.items()}
+    return value
 
 
 def is_page(body: bytes, content_type: str) -> bool:

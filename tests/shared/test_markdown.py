@@ -142,3 +142,11 @@ def test_long_text_is_embedded_in_time_in_proportion_to_it() -> None:
 def test_japanese_text_stays_as_it_is() -> None:
     assert inline("画面が暗いまま（更新後）　至急") == "画面が暗いまま（更新後） 至急"
     assert clean("一行目\n二行目　全角") == "一行目\n二行目　全角"
+
+
+@given(st.lists(st.one_of(st.none(), UGLY, st.text("ab ^\n日")), min_size=1, max_size=4))
+@example(["a ", "b"])
+@example(["a", " b"])
+@example(["a  b", "c"])
+def test_each_cell_of_a_row_is_what_it_is_alone(row: list[str | None]) -> None:
+    assert table(["A"], [row]).split("\n")[2] == f"| {' | '.join(inline(cell or '') for cell in row)} |"

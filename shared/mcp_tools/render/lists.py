@@ -79,12 +79,13 @@ def table_of(page: results.Table) -> str:
     """Return the rows as a table with headings, or nothing without rows."""
     if not page.rows:
         return ""
-    return table([column_label(name) for name in page.columns], ([_cell(cell) for cell in row] for row in page.rows))
+    rows = ([one if isinstance(one, str) or one is None else _cell(one) for one in row] for row in page.rows)
+    return table([column_label(name) for name in page.columns], rows)
 
 
-def _cell(cell: results.Cell) -> str | None:
+def _cell(cell: float | bool) -> str:
     if isinstance(cell, bool):
         return localized("yes" if cell else "no")
     if isinstance(cell, float):
         return f"{cell:g}"
-    return None if cell is None else str(cell)
+    return str(cell)

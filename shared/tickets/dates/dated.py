@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 from pydantic.alias_generators import to_camel
 
 from shared.tickets.dates.ticket_time import TicketTime
-from shared.tickets.models import MasterItem, Shape, ShapeT, TicketRow
+from shared.tickets.models import PLAIN, MasterItem, Shape, ShapeT, TicketRow
 from shared.tickets.results import Result
 
 ResultT = TypeVar("ResultT", bound=Result)
@@ -49,16 +49,18 @@ def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str], shown:
     due = None if row.remaining_days is None or is_completed else row.scheduled_completion_date
     days = {"remaining_days": at.days_left(due) if due else None, "completed": is_completed}
     moments = _moments(row, at) if not _MOMENT_COLUMNS.isdisjoint(shown) else {}
-    return row.model_copy(update=moments | days)
+    changed = {name: value for name, value in (moments | days).items() if value != row.__dict__[name]}
+    return row.model_copy(update=changed) if changed else row
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
     changed = _moments(shape, at)
     for name, value in shape:
-        if isinstance(value, Shape):
+        if isinstance(value, tuple):
+            if value and isinstance(value[0], Shape):
+                changed[name] = tuple(_in_zone(one, at) for one in value)
+        elif not isinstance(value, PLAIN) and isinstance(value, Shape):
             changed[name] = _in_zone(value, at)
-        elif isinstance(value, tuple) and value and isinstance(value[0], Shape):
-            changed[name] = tuple(_in_zone(one, at) for one in value)
     return shape.model_copy(update=changed) if changed else shape
 
 

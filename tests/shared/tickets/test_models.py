@@ -6,6 +6,7 @@ import pytest
 
 from shared.errors import UpstreamFaultError
 from shared.tickets.models import ChangedField, HistoryEntry, Ticket, TicketRow, User, parse_many, parse_one
+from shared.upstream.body_text import read_json
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_what_does_not_fit_is_a_fault_of_the_api(sent: Any) -> None:
 
 
 def test_half_a_surrogate_pair_cannot_spoil_an_answer() -> None:
-    row = parse_one(TicketRow, {"ticketId": "TCK-0001", "summary": "broken \ud83d emoji 😀"})
+    row = parse_one(TicketRow, read_json(rb'{"ticketId": "TCK-0001", "summary": "broken \ud83d emoji \ud83d\ude00"}'))
 
     assert row.summary == "broken ? emoji 😀"
     row.model_dump_json()

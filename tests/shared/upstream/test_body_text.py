@@ -108,9 +108,15 @@ def test_what_is_no_json_is_named(body: bytes, declared: str, said: str) -> None
         ("1e999", math.inf),
         ("9" * 5_000, math.inf),
         ('"two\nlines"', "two\nlines"),
-        (r'"\ud83d"', "\ud83d"),
+        (r'"half \ud83d, \ud83d\ude00"', "half ?, \U0001f600"),
     ],
     ids=range(6),
 )
 def test_an_odd_value_does_not_make_the_whole_body_unreadable(sent: str, value: Any) -> None:
     assert str(read_json(f'{{"odd": {sent}, "id": 7}}'.encode())) == str({"odd": value, "id": 7})
+
+
+@pytest.mark.parametrize("before", range(8))
+def test_the_fast_parser_leaves_every_long_number_to_the_careful_one(before: int) -> None:
+    assert read_json(b" " * before + b"9" * 41) == pytest.approx(1e41)
+    assert isinstance(read_json(b" " * before + b"9" * 41), float)
