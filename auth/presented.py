@@ -62,21 +62,22 @@ def presented(request: HTTPConnection) -> Presented:
     Raises:
         AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
     """
-    keys: list[str] = []
-    bearers: list[str] = []
+    key: str | None = None
+    authorization: str | None = None
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
-            keys.append(value.decode("latin-1"))
+            if key is not None:
+                raise ContradictingCredentialsError
+            key = value.decode("latin-1").strip(_BLANKS)
         elif name == b"authorization":
-            bearers.append(value.decode("latin-1"))
-    if len(keys) > 1 or len(bearers) > 1:
-        raise ContradictingCredentialsError
-    key = keys[0].strip(_BLANKS) if keys else None
-    if not bearers:
+            if authorization is not None:
+                raise ContradictingCredentialsError
+            authorization = value.decode("latin-1").strip(_BLANKS)
+    if authorization is None:
         return Presented(key, None)
-    scheme, _, bearer = bearers[0].strip(_BLANKS).partition(" ")
+    scheme, _, bearer = authorization.partition(" ")
     if scheme.lower() != "bearer":
-        if keys:
+        if key is not None:
             raise ContradictingCredentialsError
         raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
     return Presented(key, bearer.strip(_BLANKS))
@@ -88,7 +89,10 @@ def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
     Raises:
         AuthenticationError: as `presented` does.
     """
-    return tuple([key for key in presented(request) if key is not None])
+    key, bearer = presented(request)
+    if bearer is None:
+        return () if key is None else (key,)
+    return (bearer,) if key is None else (key, bearer)
 
 
 def presented_key(request: HTTPConnection) -> str | None:
