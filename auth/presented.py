@@ -2,13 +2,13 @@
 
 import re
 from base64 import urlsafe_b64decode
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError
 from shared.json_body import MalformedMessageError, read
+from shared.lru import LRUCache
 
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
@@ -16,6 +16,9 @@ _MAX_HEADER: Final = 8 * 1024
 """Characters of the first part of a token, as it is sent."""
 _TOKEN: Final = re.compile(rf"([\w-]{{1,{_MAX_HEADER}}})(?:(?:\.[\w-]*){{2}}|(?:\.[\w-]*){{4}})", re.ASCII)
 """A JWT in compact form: signed (RFC 7515, section 3.1), or encrypted (RFC 7516), which cannot be read here."""
+_HEADERS: Final[LRUCache[str, bool]] = LRUCache(100)
+"""Headers of tokens that came lately: all tokens under one signing key have the same. Nothing else is kept: it may be
+part of a key."""
 
 
 class NoCredentialError(AuthenticationError):
@@ -46,14 +49,18 @@ class Presented(NamedTuple):
         return self.bearer if form is not None and _is_header(form[1]) else None
 
 
-@lru_cache(maxsize=256)  # an issuer's tokens begin alike; no secret is in this part
 def _is_header(part: str) -> bool:
     """Return whether the first part of a token is a header (RFC 7515, section 4): a key may have dots as well."""
+    if _HEADERS.get(part):
+        return True
     try:
         header = read(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, MalformedMessageError):
         return False
-    return isinstance(header, dict) and "alg" in header
+    if not isinstance(header, dict) or "alg" not in header:
+        return False
+    _HEADERS.put(part, True)
+    return True
 
 
 def presented(request: HTTPConnection) -> Presented:
