@@ -136,7 +136,13 @@ class CloudMCPServer:
             trusted_proxies=settings.trusted_proxies,
             habits=habits,
         )
-        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
+        self.app = FastAPI(
+            title="Ticket server",
+            lifespan=self._lifespan,
+            openapi_url=None,
+            redirect_slashes=False,
+            telemetry={"tracing": False, "metrics": False, "logs": False},
+        )
         if sign_in is not None:
             self.app.router.routes.extend(
                 metadata_routes(sign_in.public_url, sign_in.issuers, map(PATHS.__getitem__, settings.wires))

@@ -2,13 +2,13 @@
 
 import re
 from base64 import urlsafe_b64decode
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError
 from shared.json_body import MalformedMessageError, read
+from shared.lru import LRUCache
 
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
@@ -16,6 +16,9 @@ _MAX_HEADER: Final = 8 * 1024
 """Characters of the first part of a token, as it is sent."""
 _TOKEN: Final = re.compile(rf"([\w-]{{1,{_MAX_HEADER}}})(?:(?:\.[\w-]*){{2}}|(?:\.[\w-]*){{4}})", re.ASCII)
 """A JWT in compact form: signed (RFC 7515, section 3.1), or encrypted (RFC 7516), which cannot be read here."""
+_HEADERS: Final[LRUCache[str, bool]] = LRUCache(100)
+"""Headers of tokens that came lately: all tokens under one signing key have the same. Nothing else is kept: it may be
+part of a key."""
 
 
 class NoCredentialError(AuthenticationError):
@@ -46,14 +49,18 @@ class Presented(NamedTuple):
         return self.bearer if form is not None and _is_header(form[1]) else None
 
 
-@lru_cache(maxsize=256)  # an issuer's tokens begin alike; no secret is in this part
 def _is_header(part: str) -> bool:
     """Return whether the first part of a token is a header (RFC 7515, section 4): a key may have dots as well."""
+    if _HEADERS.get(part):
+        return True
     try:
         header = read(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except (ValueError, MalformedMessageError):
         return False
-    return isinstance(header, dict) and "alg" in header
+    if not isinstance(header, dict) or "alg" not in header:
+        return False
+    _HEADERS.put(part, True)
+    return True
 
 
 def presented(request: HTTPConnection) -> Presented:
@@ -62,21 +69,22 @@ def presented(request: HTTPConnection) -> Presented:
     Raises:
         AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
     """
-    keys: list[str] = []
-    bearers: list[str] = []
+    key: str | None = None
+    authorization: str | None = None
     for name, value in request.scope["headers"]:
         if name == b"x-api-key":
-            keys.append(value.decode("latin-1"))
+            if key is not None:
+                raise ContradictingCredentialsError
+            key = value.decode("latin-1").strip(_BLANKS)
         elif name == b"authorization":
-            bearers.append(value.decode("latin-1"))
-    if len(keys) > 1 or len(bearers) > 1:
-        raise ContradictingCredentialsError
-    key = keys[0].strip(_BLANKS) if keys else None
-    if not bearers:
+            if authorization is not None:
+                raise ContradictingCredentialsError
+            authorization = value.decode("latin-1").strip(_BLANKS)
+    if authorization is None:
         return Presented(key, None)
-    scheme, _, bearer = bearers[0].strip(_BLANKS).partition(" ")
+    scheme, _, bearer = authorization.partition(" ")
     if scheme.lower() != "bearer":
-        if keys:
+        if key is not None:
             raise ContradictingCredentialsError
         raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
     return Presented(key, bearer.strip(_BLANKS))
@@ -88,7 +96,10 @@ def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
     Raises:
         AuthenticationError: as `presented` does.
     """
-    return tuple([key for key in presented(request) if key is not None])
+    key, bearer = presented(request)
+    if bearer is None:
+        return () if key is None else (key,)
+    return (bearer,) if key is None else (key, bearer)
 
 
 def presented_key(request: HTTPConnection) -> str | None:

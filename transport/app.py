@@ -10,12 +10,14 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from operator import attrgetter
 from typing import Any, Final
 
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
@@ -241,10 +243,23 @@ class Transport:
             self._app.router.routes.extend(routes)
 
     def add_to(self, app: Starlette) -> None:
-        """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing."""
+        """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing.
+
+        It stands behind middleware that was added to `app`, until it starts, and before what every application has: an
+        unexpected error of an endpoint is answered and logged by the HTTP server.
+        """
         self._app = app
         app.router.routes.extend(self.routes)
-        app.add_middleware(EndpointTable, routes=self.routes, prefix=prefix_of(self._options.public_url))
+        table = partial(EndpointTable, routes=self.routes, prefix=prefix_of(self._options.public_url))
+        build = app.build_middleware_stack
+
+        def stack_with_table() -> ASGIApp:
+            if not app.user_middleware:
+                return table(build())
+            app.user_middleware.append(Middleware(table))
+            return build()
+
+        app.build_middleware_stack = stack_with_table  # type: ignore[method-assign]
 
     async def _guide(self, request: Request) -> PlainTextResponse:
         """Tell the author of a client how to move. No key is needed: nothing here is secret."""

@@ -71,7 +71,8 @@ def _model(value: Message) -> JSONRPCMessage:
     if "method" not in value or "error" in value:
         return jsonrpc_message_adapter.validate_python(value)
     kind = JSONRPCRequest if "id" in value else JSONRPCNotification
-    return kind.model_validate(value)
+    model: JSONRPCMessage = kind.__pydantic_validator__.validate_python(value)  # `model_validate` only adds options
+    return model
 
 
 def _distinct(value: Message) -> bytes:

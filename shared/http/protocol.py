@@ -16,7 +16,7 @@ from asyncio import Transport
 from collections import Counter
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -189,6 +189,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unanswered += 1
         self.server_state.mark_active(self)
         super().on_headers_complete()
+        if self.scope["method"] != "HEAD":  # a head alone
+            self.cycle.transport = cast("Transport", _ResponseWrites(self.transport))  # its task has not begun yet
         self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
@@ -248,6 +250,40 @@ class BoundedProtocol(HttpToolsProtocol):
     def serve_health_only(self) -> None:
         """Respond to anything but `HEALTH_PATHS` with 503."""
         self.app = partial(_health_only, self.app)
+
+
+class _ResponseWrites:
+    """The transport of one response: a head with a length waits for the body, so that both are one write.
+
+    uvicorn writes them apart, and a write to a socket takes longer than all else it does for a short response.
+    """
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+        """The head that waits; empty once it is written."""
+
+    def write(self, data: bytes) -> None:
+        """Write `data`, after the head that waits; a head with a length waits."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        elif self._head is None and data.startswith(b"HTTP/") and b"\r\ncontent-length: " in data:
+            self._head = data
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Close; the head of a response that was given up goes first."""
+        if self._head:
+            self.write(b"")
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether it is closed, or about to be."""
+        return self._transport.is_closing()
 
 
 async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -75,10 +75,15 @@ class Bench:
         await JSONResponse({})(scope, receive, send)
         await self.opened.wait()
 
+    async def given_up(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.called += 1
         if scope["path"] == "/after":
             await self.after(scope, receive, send)
+        elif scope["path"] == "/given-up":
+            await self.given_up(scope, receive, send)
         else:
             await self.routes(scope, receive, send)
 

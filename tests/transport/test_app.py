@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
@@ -9,9 +10,12 @@ from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult, ListToolsResult, NotificationParams, Tool
 from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider
+from shared.identity import Principal
 from tests.kills import kills
 from tests.transport.http_client import http_client
 from tests.transport.serving import serve
@@ -178,3 +182,34 @@ async def test_a_listing_that_fails_keeps_no_call_from_being_made() -> None:
     async with serve(app) as url, http_client(url, {}, None) as client:
         assert (await said(client, tool("route", region="eu"))).status == 200
     assert len(listing.asked) == 1
+
+
+async def test_middleware_of_the_application_stands_before_the_endpoints() -> None:
+    seen: list[str] = []
+
+    class Watch:
+        def __init__(self, app: ASGIApp) -> None:
+            self._app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope["type"])
+            await self._app(scope, receive, send)
+
+    app = asgi_app(Server("watched"), auth_provider=AnonymousAuthProvider())
+    app.add_middleware(Watch)
+    async with serve(app) as url, httpx2.AsyncClient() as client:
+        await client.get(f"{url}/mcp")
+        await client.get(f"{url}/nothing")
+    assert seen.count("http") == 2
+
+
+async def test_an_unexpected_error_of_an_endpoint_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(AnonymousAuthProvider):
+        async def authenticate(self, request: HTTPConnection) -> Principal:
+            raise RuntimeError("faulty")
+
+    async with serve(asgi_app(Server("faulty"), auth_provider=Faulty())) as url, httpx2.AsyncClient() as client:
+        response = await client.post(f"{url}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    assert response.status_code == 500
+    assert response.text == "Internal Server Error"
+    assert "Exception in ASGI application" in caplog.text

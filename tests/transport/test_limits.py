@@ -120,7 +120,7 @@ class TestEveryWire:
             assert (await said(me.who(THEM), tool("echo", text="x"))).status == 200
 
 
-@kills("transport/http/endpoint.py", "await edge.policy.check_http_rate(principal, head.public)", "pass")
+@kills("transport/http/endpoint.py", "(wait := edge.policy.http_wait(principal))", "(wait := None)")
 @pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
 async def test_a_client_that_sends_far_more_requests_than_calls_need_is_refused(path: str) -> None:
     """The message is not parsed: a flood of pings would cost the time of all clients."""

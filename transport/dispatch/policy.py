@@ -67,18 +67,20 @@ class AccessPolicy:
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
-    async def check_http_rate(self, principal: Principal, headers: Mapping[str, str]) -> None:
-        """Pass an HTTP request, or refuse it unread: its principal sends many more than its calls need.
+    def http_wait(self, principal: Principal) -> Wait | None:
+        """Pay for an HTTP request, or return how long its principal has to wait, who sends more than calls need.
 
-        Each instance counts for itself: what is saved is its own time. Raises: RateLimitedError.
+        Each instance counts for itself: what is saved is its own time.
         """
         if self._rates is None:
-            return
-        wait = self._http_buckets.try_consume(self._costs_of(self._rates, principal.key).http)
-        if wait is not None:
-            error = RateLimitedError(wait)
-            await self.audit(principal, error.kind, headers, detail=error.limit)
-            raise error
+            return None
+        return self._http_buckets.try_consume(self._costs_of(self._rates, principal.key).http)
+
+    async def too_many(self, principal: Principal, wait: Wait, headers: Mapping[str, str]) -> RateLimitedError:
+        """Return the error of an HTTP request that came too soon and is not read, and audit it."""
+        error = RateLimitedError(wait)
+        await self.audit(principal, error.kind, headers, detail=error.limit)
+        return error
 
     def access(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> AccessDecision:
         """Decide what a request costs, and whether its principal lacks a scope for it."""

@@ -158,7 +158,8 @@ class Endpoint:
         request.principal = principal = await edge.auth_provider.authenticate(request)
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.
         context.fields |= {"tenant": principal.tenant.id, "principal": principal.id}
-        await edge.policy.check_http_rate(principal, head.public)
+        if (wait := edge.policy.http_wait(principal)) is not None:
+            raise await edge.policy.too_many(principal, wait, head.public)
         if self._habit is not None:
             edge.habits.admits(self._habit)
         if "," in head.protocol_version:

@@ -54,33 +54,35 @@ class RequestHead:
         headers = [header for header in scope["headers"] if header[0] not in CREDENTIALS]
         public = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         first = public if len(public) == len(headers) else _merged(headers)
+        get = first.get
         self.method: str = scope["method"]
         self.root_path: str = scope.get("root_path", "")
         """Where the application is mounted."""
         self.public: Mapping[str, str] = public
         """Every header by its lower-case name, but for those that carry credentials; what handlers may see."""
-        self.host = first.get("host", "").strip().lower()
-        self.origin = _stripped(first.get("origin"))
+        self.host = get("host", "").strip().lower()
+        self.origin = _stripped(get("origin"))
         self.sites = _sites(headers) if "sec-fetch-site" in first else ()
         """What the browser says of the page's site, if it is a browser."""
-        self.content_type = first.get("content-type", "").partition(";")[0].strip().lower()
-        self.content_encoding = first.get("content-encoding", "").strip().lower()
-        self.content_length = first.get("content-length", "").strip()
-        accept = first.get("accept", "*/*").strip().lower()
-        self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
+        self.content_type = get("content-type", "").partition(";")[0].strip().lower()
+        self.content_encoding = get("content-encoding", "").strip().lower()
+        self.content_length = get("content-length", "").strip()
+        accept = get("accept", "*/*").strip().lower()
+        takes_both = accept in _TAKES_BOTH
+        self.takes_json = takes_both or _takes(accept, "application/json")
         """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
-        self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
+        self.takes_events = takes_both or _takes(accept, "text/event-stream")
         """Whether the client takes a stream of events as a response."""
         self.is_for_person = self.method == "GET" and (
-            first.get("sec-fetch-mode", "").strip().lower() == "navigate"
+            get("sec-fetch-mode", "").strip().lower() == "navigate"
             or ("text/html" in accept and "text/event-stream" not in accept)
         )
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
-        self.protocol_version = first.get("mcp-protocol-version", "").strip()
+        self.protocol_version = get("mcp-protocol-version", "").strip()
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""
-        self.session_id = _stripped(first.get("mcp-session-id"))
-        self.last_event_id = _stripped(first.get("last-event-id"))
+        self.session_id = _stripped(get("mcp-session-id"))
+        self.last_event_id = _stripped(get("last-event-id"))
         query: bytes = scope.get("query_string", b"")
         plain = _ONLY_SESSION.fullmatch(query)
         self.query_session_id = plain[1].decode() if plain else _session_in(query)

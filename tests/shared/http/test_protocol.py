@@ -3,11 +3,13 @@
 import asyncio
 import socket
 import struct
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from shared.http import protocol as http_protocol
-from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES
+from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES, _ResponseWrites
 from tests.kills import kills
 from tests.shared.served import CHUNKED, Bench, connections, get, served
 from tests.transport.serving import until
@@ -247,3 +249,39 @@ async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None
         client.socket.close()
         await until_connections(bench, 0)
         assert protocol.timeout_keep_alive_task is None, "a timer holds on to what it would close"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "writes"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n", [b"{}"], 1),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", [b""], 1),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n", [b"{", b"HTTP/1.1 \r\ncontent-length: 2"], 2),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", [b"2\r\n{}\r\n"], 2),
+    ],
+    ids=["short", "empty", "parts", "stream"],
+)
+def test_a_head_with_a_length_is_written_with_its_body(head: bytes, body: list[bytes], writes: int) -> None:
+    written: list[bytes] = []
+    response = _ResponseWrites(cast("asyncio.Transport", SimpleNamespace(write=written.append)))
+    response.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    assert written == [b"HTTP/1.1 100 Continue\r\n\r\n"], "the client waits for it"
+    for part in (head, *body):
+        response.write(part)
+    assert b"".join(written[1:]) == b"".join((head, *body))
+    assert len(written) == 1 + writes
+
+
+async def test_one_packet_brings_a_short_response() -> None:
+    async with served() as bench, connections(bench) as (client,):
+        await client.send(get())
+        said = await asyncio.get_running_loop().sock_recv(client.socket, 65_536)
+    assert said.endswith(b'\r\n\r\n{"status":"healthy"}')
+
+
+async def test_a_head_without_a_body_is_written() -> None:
+    async with served() as bench, connections(bench, 2) as (asks, given_up):
+        await asks.send(get().replace(b"GET", b"HEAD"))
+        assert await asks.receives(b"\r\n\r\n")
+        await given_up.send(get("/given-up"))
+        assert (await given_up.rest()).endswith(b"content-length: 2\r\n\r\n")
