@@ -39,8 +39,8 @@ class Row:
     calls: int = 20
     """Units of work of each session in a turn."""
     counted_sessions: int = 2
-    """Sessions while instructions are counted. That makes servers fifty times slower: with more, a quick call would take
-    longer than the 150 ms within which it is answered with JSON."""
+    """Sessions while instructions are counted, which makes servers fifty times slower: with more, a quick call would
+    take longer than the 150 ms within which it is answered with JSON."""
     per_second: int = 100
     """The rate at which latency is measured: one that every server can bear."""
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Final, NamedTuple
 
 import anyio
-import anyio.abc
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest, RequestId
 

@@ -34,7 +34,8 @@ ENGLISH: Final = {
 ENGLISH_LITERALS: Final = {
     "true and false are no numbers": "names an unreadable value of the ticket API; the note names only the field",
     "the text is blank": "likewise",
-    "a date or time is a text": "likewise",
+    "another charset": "why the fast parser is not used; no one is told",
+    "perhaps a long number": "likewise",
     "[cut at {} of {} characters]": "a mark that a write recognises, whatever the language",
     "YYYY-MM-DD, today or +3d": "part of a description",
     "Defaults to the calling user, where that is known.": "part of a description",
