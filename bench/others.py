@@ -40,7 +40,7 @@ def memory(key: str, row: Row, lab: Lab) -> list[Figure]:
 async def _kb_of_an_idle_session(party: Party) -> float:
     resident = []
     for sessions in IDLE:
-        while len(party.wires) < sessions:  # a few at a time: connections that are open at once would be counted as well
+        while len(party.wires) < sessions:  # a few at a time: open connections would be counted as well
             await party.open(AT_ONCE)
             for wire in party.wires[-AT_ONCE:]:
                 wire.rest()
