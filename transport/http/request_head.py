@@ -17,7 +17,7 @@ from shared.identity import Principal
 
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
-CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
+CREDENTIALS: Final = ("authorization", "cookie", "proxy-authorization", "x-api-key")
 _LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
 """Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
 origin is no list either, and two of them are no accepted origin."""
@@ -51,9 +51,11 @@ class RequestHead:
     )
 
     def __init__(self, scope: Scope) -> None:
-        headers = [header for header in scope["headers"] if header[0] not in CREDENTIALS]
+        headers = scope["headers"]
         public = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         first = public if len(public) == len(headers) else _merged(headers)
+        for name in CREDENTIALS:
+            public.pop(name, None)
         get = first.get
         self.method: str = scope["method"]
         self.root_path: str = scope.get("root_path", "")
