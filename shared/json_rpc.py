@@ -109,23 +109,20 @@ def _problem_of_contents(value: Mapping[str, Any]) -> str | None:
 
 def _problem(value: Mapping[str, Any]) -> str | None:
     """Return why an object is no request, no notification and no response."""
-    wanted: str | None
+    wanted: str | None = None
     if value.get("jsonrpc") != "2.0":
         wanted = 'it needs "jsonrpc": "2.0"'
     elif "method" in value:
-        wanted = _wanted_of_request(value)
+        params = value.get("params")
+        if not isinstance(value["method"], str):
+            wanted = 'its "method" must be a string'
+        elif not (params is None or isinstance(params, dict)):
+            wanted = 'its "params" must be an object'
     elif "id" not in value or not ("result" in value or "error" in value):
         wanted = 'it needs a "method" (or an "id" and a "result" or an "error")'
     else:
         wanted = _wanted_of_response(value)
     return f"Not a JSON-RPC 2.0 message: {wanted}." if wanted else None
-
-
-def _wanted_of_request(value: Mapping[str, Any]) -> str | None:
-    if not isinstance(value["method"], str):
-        return 'its "method" must be a string'
-    params = value.get("params")
-    return None if params is None or isinstance(params, dict) else 'its "params" must be an object'
 
 
 def _wanted_of_response(value: Mapping[str, Any]) -> str | None:

@@ -51,9 +51,9 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
         MalformedMessageError: see `json_rpc.read`; one of its messages may not be served, or two have the same id.
     """
     values, is_batch = json_rpc.read(body)
-    messages = [_inbound(one) for one in values]
     if not is_batch:
-        return messages, False
+        return [_inbound(values[0])], False
+    messages = [_inbound(one) for one in values]
     ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
     if len({(type(one), one) for one in ids}) < len(ids):
         raise MalformedMessageError("Two requests of one batch have the same id.")

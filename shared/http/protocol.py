@@ -158,16 +158,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
         Only bytes without a parser event count, so a short head before a large body does not reach the limit.
         """
-        if self.server_state.is_idle(self):
-            self.server_state.mark_unfinished(self)
         while data and not self.transport.is_closing():
             room = MAX_HEAD_BYTES - self.held
             piece, data = data[:room], data[room:]
             self._has_progressed = False
             super().data_received(piece)
-            self.server_state.hold(self, 0 if self._has_progressed else self.held + len(piece))
-            if self.held >= MAX_HEAD_BYTES:
-                self.refuse(431, "head_too_large", f"The head of a request may have at most {MAX_HEAD_BYTES:,} bytes.")
+            if not self._has_progressed:
+                self._hold_head(len(piece))
+            elif self.held:
+                self.server_state.hold(self, 0)
+
+    def _hold_head(self, size: int) -> None:
+        """Count `size` more bytes of an incomplete head; refuse it if it is too large."""
+        if self.server_state.is_idle(self):
+            self.server_state.mark_unfinished(self)
+        self.server_state.hold(self, self.held + size)
+        if self.held >= MAX_HEAD_BYTES:
+            self.refuse(431, "head_too_large", f"The head of a request may have at most {MAX_HEAD_BYTES:,} bytes.")
 
     def on_message_begin(self) -> None:
         """Begin a request, unless too many earlier ones are without a complete response.
@@ -191,7 +198,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a head alone
             self.cycle.transport = cast("Transport", _ResponseWrites(self.transport))  # its task has not begun yet
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body to the handler."""
@@ -203,16 +211,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._has_progressed = True
         self._is_receiving = False
         super().on_message_complete()
-        self._settle()
+        if not self._unanswered:
+            self._settle()
 
     def on_response_complete(self) -> None:
         """Continue with the next request."""
         self._unanswered -= 1
         super().on_response_complete()
-        self._settle()
+        if not self._unanswered:
+            self._settle()
 
     def _settle(self) -> None:
-        if self._unanswered or self.transport.is_closing():
+        """Wait for the next request, or for the rest of this one: all begun ones have a complete response."""
+        if self.transport.is_closing():
             return
         if self._is_receiving:
             self.server_state.mark_unfinished(self)

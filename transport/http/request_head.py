@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope
 
 from shared.client_habits import ClientHabits
@@ -17,7 +17,7 @@ from shared.identity import Principal
 
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
-CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
+CREDENTIALS: Final = ("authorization", "cookie", "proxy-authorization", "x-api-key")
 _LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
 """Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
 origin is no list either, and two of them are no accepted origin."""
@@ -51,9 +51,11 @@ class RequestHead:
     )
 
     def __init__(self, scope: Scope) -> None:
-        headers = [header for header in scope["headers"] if header[0] not in CREDENTIALS]
+        headers = scope["headers"]
         public = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
         first = public if len(public) == len(headers) else _merged(headers)
+        for name in CREDENTIALS:
+            public.pop(name, None)
         get = first.get
         self.method: str = scope["method"]
         self.root_path: str = scope.get("root_path", "")
@@ -61,7 +63,7 @@ class RequestHead:
         self.public: Mapping[str, str] = public
         """Every header by its lower-case name, but for those that carry credentials; what handlers may see."""
         self.host = get("host", "").strip().lower()
-        self.origin = _stripped(get("origin"))
+        self.origin = (origin := get("origin")) and origin.strip()
         self.sites = _sites(headers) if "sec-fetch-site" in first else ()
         """What the browser says of the page's site, if it is a browser."""
         self.content_type = get("content-type", "").partition(";")[0].strip().lower()
@@ -81,11 +83,10 @@ class RequestHead:
         self.protocol_version = get("mcp-protocol-version", "").strip()
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""
-        self.session_id = _stripped(get("mcp-session-id"))
-        self.last_event_id = _stripped(get("last-event-id"))
+        self.session_id = (session := get("mcp-session-id")) and session.strip()
+        self.last_event_id = (event := get("last-event-id")) and event.strip()
         query: bytes = scope.get("query_string", b"")
-        plain = _ONLY_SESSION.fullmatch(query)
-        self.query_session_id = plain[1].decode() if plain else _session_in(query)
+        self.query_session_id = _session_in(query) if query else ""
 
     def join_versions(self, habits: ClientHabits) -> None:
         """Let identical copies of the revision count as one, if that is served."""
@@ -104,10 +105,6 @@ def _merged(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         elif name in _LISTS:
             merged[name] += f", {value}"
     return merged
-
-
-def _stripped(value: str | None) -> str | None:
-    return None if value is None else value.strip()
 
 
 def _sites(headers: Iterable[tuple[bytes, bytes]]) -> Sequence[str]:
@@ -134,14 +131,17 @@ def _ranges(accept: str) -> Mapping[str, bool]:
 
 def _session_in(query: bytes) -> str:
     """Return the session that a query names; the last one, if it names several."""
+    if plain := _ONLY_SESSION.fullmatch(query):
+        return plain[1].decode()
     return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("session_id", "")
 
 
-class HTTPRequest(Request):
-    """A request of Starlette with its head already read."""
+class HTTPRequest(HTTPConnection):
+    """A request whose head is already read, and whose body is left to `receive`."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        super().__init__(scope, receive)
+        super().__init__(scope)
+        self.receive = receive
         self.head = RequestHead(scope)
         self.principal: Principal | None = None
         """Who sent it, once that is proved."""
