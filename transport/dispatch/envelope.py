@@ -76,14 +76,14 @@ class EnvelopeChecks:
             caller: who sent it.
             wire: name of the wire.
         """
-        problem = None if agrees(request, headers) else routing_problem(request, stripped(headers))
-        if problem is not None:
+        is_literal = agrees(request, headers)
+        if not is_literal and (problem := routing_problem(request, stripped(headers))) is not None:
             return problem
         params = request.params or {}
         arguments = params.get("arguments") or {}
         if request.method != "tools/call" or not isinstance(arguments, Mapping):
             return None
-        if not arguments and not any(name.startswith(_MIRRORED) for name, _ in headers):
+        if not arguments and (is_literal or not any(name.startswith(_MIRRORED) for name, _ in headers)):
             return None
         name = str(params.get("name"))
         schema = await self._kernel.input_schema(name, request, caller, wire=wire)
