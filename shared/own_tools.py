@@ -28,7 +28,7 @@ class OwnTools:
         self._server = server
         self._middlewares = list(server.middleware)
         self.call: Callable[[ServerRequestContext[Any, Any]], Coroutine[Any, Any, Any]] = self._run
-        """Returns the result of a call as it is sent, but for `_meta`, or raises MCPError where a middleware refuses it.
+        """Returns the result of a call as it is sent, but for `_meta`. Raises MCPError where a middleware refuses it.
 
         Its request's parameters have the `name` of a tool and, if any, `arguments` that are an object.
         """
