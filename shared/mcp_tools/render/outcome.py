@@ -8,7 +8,7 @@ from shared.markdown import clean, inline
 from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
 from shared.tickets.dates.dated import UNKNOWN
-from shared.visible_text import hidden_characters, is_visible
+from shared.visible_text import hidden_characters
 
 EFFECTS: Final = {
     Effect.NOTHING_CHANGED: "Nothing was changed.",
@@ -40,6 +40,6 @@ def sentence(error: TicketServerError) -> str:
     effect = localized(EFFECTS[error.effect])
     if effect.rstrip(".。").casefold() not in said.casefold():
         parts.append(effect)
-    if not is_visible(whole) and (dropped := hidden_characters(whole)):
+    if said != whole and (dropped := hidden_characters(whole)):
         parts.append(not_shown(dropped))
     return ("\n" if "\n" in said else localized(" ")).join(parts)
