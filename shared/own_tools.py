@@ -4,7 +4,7 @@ What the SDK does for a call takes more time than most of our tools, and nothing
 arguments itself, and its result has one form. tests/transport/test_direct_calls.py compares both ways, byte by byte.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -27,26 +27,18 @@ class OwnTools:
         self._tools = {tool.name: tool for tool in tools}
         self._server = server
         self._middlewares = list(server.middleware)
-        self._call: Callable[[ServerRequestContext[Any, Any]], Awaitable[Any]] = self._run
+        self.call: Callable[[ServerRequestContext[Any, Any]], Coroutine[Any, Any, Any]] = self._run
+        """Returns the result of a call as it is sent, but for `_meta`. Raises MCPError where a middleware refuses it.
+
+        Its request's parameters have the `name` of a tool and, if any, `arguments` that are an object.
+        """
         for middleware in reversed(self._middlewares):
             if type(middleware) not in idle:
-                self._call = partial(middleware, call_next=self._call)
+                self.call = partial(middleware, call_next=self.call)
 
     def has(self, name: object) -> bool:
         """Whether `call` takes calls of the tool `name`: none once the server has other middlewares than at first."""
         return isinstance(name, str) and name in self._tools and self._server.middleware == self._middlewares
-
-    async def call(self, ctx: ServerRequestContext[Any, Any]) -> dict[str, Any]:
-        """Return the result of a call as it is sent, but for `_meta`.
-
-        Args:
-            ctx: of the request; its parameters have the `name` of a tool and, if any, `arguments` that are an object.
-
-        Raises:
-            MCPError: a middleware refuses it.
-        """
-        result: dict[str, Any] = await self._call(ctx)
-        return result
 
     async def _run(self, ctx: ServerRequestContext[Any, Any]) -> dict[str, Any]:
         params = ctx.params or {}

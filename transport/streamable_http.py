@@ -8,10 +8,10 @@ Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from mcp_types import JSONRPCRequest, RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
@@ -89,17 +89,17 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._stateless = StatelessHandler(stateless, envelopes, streams, limits=limits, habits=habits, wire=WIRE.name)
         self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
-    async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
+    def handle_request(self, request: HTTPRequest, auth_info: Principal) -> Coroutine[Any, Any, ASGIApp]:
         """Return the response."""
         head = request.head
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
-            return await self._post(request, auth_info, is_handshake=is_handshake)
+            return self._post(request, auth_info, is_handshake=is_handshake)
         check_version(head.protocol_version)
         if not is_handshake and not self._is_of_session(head):
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
-        return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
+        return (self._get if head.method == "GET" else self._delete)(head, auth_info)
 
     # ---- POST
 

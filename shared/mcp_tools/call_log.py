@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -40,8 +41,12 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
         principal_of(ctx.request),
         ticket_id=_ticket_id(arguments),
         request_id=str(ctx.request_id)[:_LONGEST_REQUEST_ID],
-        trace=trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace,
+        trace_of=partial(_trace_of, ctx),
     )
+
+
+def _trace_of(ctx: ServerRequestContext[Any, Any]) -> str:
+    return trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace
 
 
 def _ticket_id(arguments: object) -> str:
@@ -145,6 +150,6 @@ def _event(action: str, name: str, call: ToolCall, outcome: str, lacks: Scope | 
         object=call.ticket_id,
         acting_as="" if call.acting_as is None else call.acting_as.id,
         request_id=call.request_id,
-        trace=call.trace,
+        trace=call.trace_of(),
         detail="" if lacks is None else lacks.value,
     )

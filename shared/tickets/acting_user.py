@@ -51,7 +51,8 @@ class ToolCall:
     ticket_id: str = ""
     """The ticket that it names or creates."""
     request_id: str = ""
-    trace: str = ""
+    trace_of: Callable[[], str] = str
+    """Returns the trace that it belongs to; asked for by its audit events alone."""
     steps: Steps | None = None
     """Takes note of each ticket that the call writes, where it writes several."""
     ticket_user: str = ""

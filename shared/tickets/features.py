@@ -87,17 +87,17 @@ class FeatureReader:
 
         While the API does not respond, its last response counts; before its first response, it has no features.
         """
-        await self._see_to()
+        if self._clock() >= self._ask_at:
+            await self._see_to()
         return feature in self._known
 
     async def time_zone(self) -> tzinfo | None:
         """Return the zone that the API named, under the same conditions; None if it names none."""
-        await self._see_to()
+        if self._clock() >= self._ask_at:
+            await self._see_to()
         return self._zone
 
     async def _see_to(self) -> None:
-        if self._clock() < self._ask_at:
-            return
         async with self._asking:
             if self._clock() >= self._ask_at:
                 await self._ask()

@@ -6,6 +6,7 @@ Source: modelcontextprotocol.io/specification/2026-07-28/basic/transports; SEP-2
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from mcp.shared.inbound import (
@@ -31,6 +32,7 @@ from mcp_types import (
     ErrorData,
     JSONRPCRequest,
 )
+from mcp_types.methods import SPEC_CLIENT_METHODS
 from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
@@ -45,6 +47,7 @@ _METHOD: Final = MCP_METHOD_HEADER.encode()
 _NAME: Final = MCP_NAME_HEADER.encode()
 _VERSION: Final = MCP_PROTOCOL_VERSION_HEADER.encode()
 _LATEST: Final = LATEST_MODERN_VERSION.encode()
+_METHODS: Final = MappingProxyType({method: method.encode() for method in SPEC_CLIENT_METHODS})
 _LITERAL: Final = re.compile(r"(?!=\?)[!-~]+( [!-~]+)*")
 """A value that a header can have as it is: nothing to encode, and nothing that reads as encoded."""
 
@@ -76,14 +79,14 @@ class EnvelopeChecks:
             caller: who sent it.
             wire: name of the wire.
         """
-        problem = None if agrees(request, headers) else routing_problem(request, stripped(headers))
-        if problem is not None:
+        is_literal = agrees(request, headers)
+        if not is_literal and (problem := routing_problem(request, stripped(headers))) is not None:
             return problem
         params = request.params or {}
         arguments = params.get("arguments") or {}
         if request.method != "tools/call" or not isinstance(arguments, Mapping):
             return None
-        if not arguments and not any(name.startswith(_MIRRORED) for name, _ in headers):
+        if not arguments and (is_literal or not any(name.startswith(_MIRRORED) for name, _ in headers)):
             return None
         name = str(params.get("name"))
         schema = await self._kernel.input_schema(name, request, caller, wire=wire)
@@ -113,7 +116,7 @@ def agrees(request: JSONRPCRequest, headers: RawHeaders) -> bool:
         return False
     if CLIENT_CAPABILITIES_META_KEY not in meta:
         return False
-    expected = {_VERSION: _LATEST, _METHOD: _literal(request.method)}
+    expected = {_VERSION: _LATEST, _METHOD: _METHODS.get(request.method)}
     if request.method in NAME_BEARING_METHODS:
         expected[_NAME] = _literal(params.get(NAME_BEARING_METHODS[request.method]))
     said = [header for header in headers if header[0].startswith(b"mcp-")]

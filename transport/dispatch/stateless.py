@@ -16,7 +16,7 @@ from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
-from transport.rate_limit import Buckets, RateLimitedError
+from transport.rate_limit import Buckets
 from transport.sessions.claims import Attempt
 from transport.sessions.session import Limits, has_room
 
@@ -66,10 +66,11 @@ class StatelessDispatcher:
             InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        access = await self._access(request, caller)
-        error = await self._rate_error(request, access, caller)
-        if error is not None:
-            raise error
+        access = self._access(request, caller)
+        if access.missing_scope is not None:
+            raise await self._policy.scope_error(caller, request, access.missing_scope)
+        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
+            raise await self._policy.rate_error(caller, request, wait)
         self._require_room([request], caller)
         return self._begin(request, access, caller, channel, wire=wire)
 
@@ -86,33 +87,30 @@ class StatelessDispatcher:
             InsufficientScopeError: one is refused to this caller, and none runs.
             TooBusyError: too many run.
         """
-        accesses = [await self._access(one, caller) for one in requests]
-        refused = list[RequestOutcome | None]()
+        accesses = [self._access(one, caller) for one in requests]
         for request, access in zip(requests, accesses, strict=True):
-            error = await self._rate_error(request, access, caller)
-            if error is not None:
-                self._kernel.count(request, error.kind, caller.principal)
-            body = None if error is None else refusal_response(error, request, is_modern=False)
-            refused.append(None if body is None else RequestOutcome(body))
+            if access.missing_scope is not None:
+                raise await self._policy.scope_error(caller, request, access.missing_scope)
+        refused = [await self._over_rate(*one, caller) for one in zip(requests, accesses, strict=True)]
         self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
         return [
             response or self._begin(request, access, caller, channel, wire=wire, revision=revision)
             for request, access, response in zip(requests, accesses, refused, strict=True)
         ]
 
-    async def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
-        """Return what was decided about a request. Raises: InsufficientScopeError."""
-        access = self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
-        if access.missing_scope is not None:
-            raise await self._policy.scope_error(caller, request, access.missing_scope)
-        return access
+    def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
+        return self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
 
-    async def _rate_error(
+    async def _over_rate(
         self, request: JSONRPCRequest, access: AccessDecision, caller: Caller
-    ) -> RateLimitedError | None:
-        """Return why a request came too soon; None when it was paid for."""
+    ) -> RequestOutcome | None:
+        """Return the response to a request that came too soon; None when it was paid for."""
         wait = await self._buckets.consume(access.costs) if access.costs else None
-        return None if wait is None else await self._policy.rate_error(caller, request, wait)
+        if wait is None:
+            return None
+        error = await self._policy.rate_error(caller, request, wait)
+        self._kernel.count(request, error.kind, caller.principal)
+        return RequestOutcome(refusal_response(error, request, is_modern=False))
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
         """Pass if all of `requests` may begin now. Raises: TooBusyError."""

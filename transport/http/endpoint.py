@@ -40,17 +40,24 @@ EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authent
 PREFLIGHT_S: Final = 600
 
 
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+_JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
+_ENCODED_JSON: Final = _encoded(_JSON)
+
+
 class HTTPResponse:
     """A whole HTTP response: status, headers and a short body."""
 
     __slots__ = ("_body", "_headers", "_status")
 
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
-        named = {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}
         self._status = status
         self._body = body
-        self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
-        self._headers.append((b"content-length", str(len(body)).encode()))
+        encoded = _encoded({**_JSON, **headers}) if headers else _ENCODED_JSON
+        self._headers = [*encoded, (b"content-length", b"%d" % len(body))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""

@@ -89,7 +89,8 @@ class ExchangeResponse:
             del self._calls  # they and this keep each other, and a request may have megabytes
 
     async def _serve(self, scope: Scope, receive: Receive) -> None:
-        outcomes = await self._outcomes()
+        calls = self._calls
+        outcomes = [await self._outcome(calls[0])] if len(calls) == 1 else await gather_all(*map(self._outcome, calls))
         if self._is_cut and not self._is_over:
             await self._end_cut_off(scope, receive)
         else:
@@ -124,11 +125,6 @@ class ExchangeResponse:
     ) -> dict[str, Any]:
         """Refuse: 2026-07-28 has servers ask by their result, and others need a session. Raises: NoBackChannelError."""
         raise NoBackChannelError(method)
-
-    async def _outcomes(self) -> list[RequestOutcome]:
-        if len(self._calls) == 1:
-            return [await self._outcome(self._calls[0])]
-        return await gather_all(*map(self._outcome, self._calls))
 
     async def _outcome(self, call: RunningCall | RequestOutcome) -> RequestOutcome:
         if isinstance(call, RequestOutcome):

@@ -102,7 +102,7 @@ class MemoryStream:
 
     async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
-        if not (self.has_news or self._wake.is_set()):
+        if not (self._wake.is_set() or self.has_news):
             self._sink = sink
             try:
                 await self._wake.wait()

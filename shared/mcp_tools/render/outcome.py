@@ -34,11 +34,12 @@ def failure(said: str) -> str:
 
 def sentence(error: TicketServerError) -> str:
     """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
-    said = clean(str(error)).strip()
+    whole = str(error)
+    said = clean(whole).strip()
     parts = [said]
     effect = localized(EFFECTS[error.effect])
     if effect.rstrip(".。").casefold() not in said.casefold():
         parts.append(effect)
-    if dropped := hidden_characters(str(error)):
+    if said != whole and (dropped := hidden_characters(whole)):
         parts.append(not_shown(dropped))
     return ("\n" if "\n" in said else localized(" ")).join(parts)
