@@ -234,7 +234,7 @@ class Dispatcher:
             if attempt is None:  # it joined one that runs
                 continue
             call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
-            if await self._is_refused(call, access, claimed.waits.get(message.id), caller):
+            if await self._is_refused(call, access, claimed.waits.get(attempt.request), caller):
                 continue
             self._running.add(call)
             if message.method == "initialize":
@@ -275,7 +275,7 @@ class Dispatcher:
             Address(session.id, attempt.stream),
             session.wire,
             metadata,
-            request.id,
+            attempt.request,
             progress_token_from_params(request.params) if caller.takes_events else None,
             can_ask=caller.takes_events and not is_modern,
             is_modern=is_modern,

@@ -211,7 +211,8 @@ class SDKKernel:
     def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
         """Count a request that has its response."""
         if self._counter is not None:
-            method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+            asked = request.method
+            method = asked if asked in SPEC_CLIENT_METHODS else OTHER
             tenant = self._tenants.label(principal.tenant.id)
             self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
 
