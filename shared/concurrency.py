@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
@@ -11,6 +12,16 @@ T = TypeVar("T")
 
 CLOSE_S: Final = 2.0
 """How long a part that closes waits for its work in progress: a stopping server has 9 seconds for all parts."""
+
+
+@cache  # anyio finds out anew for each scope which event loop runs
+def _kind_of_scope() -> type[anyio.CancelScope]:
+    return type(anyio.CancelScope())
+
+
+def new_scope() -> anyio.CancelScope:
+    """Return a cancel scope; of the running event loop, as all in one process are."""
+    return _kind_of_scope()()
 
 
 async def gather_all(*calls: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -41,16 +41,17 @@ class RequestLog(LogContext):
     __slots__ = ("_method", "_principal", "_started", "_wire", "response")
 
     def __init__(
-        self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], *, wire: str, session: str = ""
+        self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
     ) -> None:
         super().__init__()
         if session:
             self.fields["session"] = session[:_SHOWN_OF_SESSION]
-        self.fields["request_id"] = request.id if isinstance(request.id, int) else request.id[:_LONGEST_ID]
+        request_id, method = request.id, request.method
+        self.fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
         trace, span = trace_of(headers, request.params)
         if trace:
             self.fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
-        self._method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+        self._method = method if method in SPEC_CLIENT_METHODS else OTHER
         self._principal = principal
         self._wire = wire
         self.response: tuple[bytes, int | None] = b"", None

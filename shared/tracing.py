@@ -9,7 +9,7 @@ from typing import Any
 from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
-from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+from opentelemetry import trace
 
 
 def trace_where_needed(server: Server[Any]) -> None:
@@ -29,7 +29,8 @@ class _TracingWhereNeeded:
         self._tracing = tracing
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        is_set = not isinstance(get_tracer_provider(), ProxyTracerProvider)  # it may be set at any time
-        if is_set or "traceparent" in (ctx.meta or {}):
+        # It may be set at any time. `get_tracer_provider` looks at the environment too, as the SDK did when it began.
+        is_set = trace._TRACER_PROVIDER is not None  # noqa: SLF001
+        if is_set or (ctx.meta is not None and "traceparent" in ctx.meta):
             return await self._tracing(ctx, call_next)
         return await call_next(ctx)

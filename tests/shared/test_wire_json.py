@@ -51,7 +51,7 @@ def test_every_code_point_is_the_same_afterwards_and_no_line_end() -> None:
         assert json.loads(line) == {encodable(text): encodable(text)}
 
 
-@kills("shared/wire_json.py", 'if b"\\xe2" in text:', "if False:")
+@kills("shared/wire_json.py", "if 0xE2 in text:", "if False:")
 @pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029", "\r", "\n"])
 def test_a_line_end_is_escaped_wherever_it_stands(character: str) -> None:
     for value in (character, {f"a{character}": [character * 3]}, {"日本": f"…{character}é\xc2\x80"}):

@@ -15,6 +15,7 @@ import anyio
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types import JSONRPCRequest, RequestId
 
+from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.request_log import RequestLog
@@ -65,8 +66,8 @@ class RunningCall:
     attempt: Attempt
     request: JSONRPCRequest
     context: DispatchContext
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+    scope: anyio.CancelScope = field(init=False, default_factory=new_scope)
+    done: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     @property
     def session(self) -> str:
@@ -84,7 +85,7 @@ class RunningCall:
         return self.request.method == "subscriptions/listen"
 
 
-@dataclass(slots=True, eq=False, kw_only=True)
+@dataclass(slots=True, eq=False)
 class SessionCall(RunningCall):
     """A call of a session."""
 
@@ -98,9 +99,11 @@ class RunningCalls:
         self._of: dict[str, dict[str, RunningCall]] = {}
         self.is_stopping = False
         """Whether none may begin any more."""
-        self.quiet = asyncio.Event()
-        """Set while nothing runs."""
-        self.quiet.set()
+
+    async def ended(self) -> None:
+        """Wait until nothing runs."""
+        while calls := self.all():
+            await calls[0].done.wait()
 
     def of(self, session: str) -> Mapping[str, RunningCall]:
         """Return the calls of a session by the tokens of their attempts."""
@@ -112,17 +115,14 @@ class RunningCalls:
 
     def add(self, call: RunningCall) -> None:
         """Add a call that begins."""
-        self._of.setdefault(call.session, {})[call.attempt.token] = call
-        self.quiet.clear()
+        self._of.setdefault(call.attempt.session, {})[call.attempt.token] = call
 
     def remove(self, call: RunningCall) -> None:
         """Remove a call that has ended."""
-        calls = self._of[call.session]
-        del calls[call.attempt.token]
-        if not calls:
-            del self._of[call.session]
-        if not self._of:
-            self.quiet.set()
+        session, token = call.attempt.session, call.attempt.token
+        del self._of[session][token]
+        if not self._of[session]:
+            del self._of[session]
         call.done.set()
 
     def cancel(self, session: str, token: str) -> bool:
@@ -234,7 +234,7 @@ class Dispatcher:
             if attempt is None:  # it joined one that runs
                 continue
             call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
-            if await self._is_refused(call, access, claimed.waits.get(message.id), caller):
+            if await self._is_refused(call, access, claimed.waits.get(attempt.request), caller):
                 continue
             self._running.add(call)
             if message.method == "initialize":
@@ -243,7 +243,8 @@ class Dispatcher:
                 calls.append(call)
         if len(calls) == len(claims) == 1 and caller.takes_json:
             return Submitted(claimed, calls[0])
-        self._start(calls)
+        for call in calls:
+            self._tasks.start_soon(self.respond, call)
         return Submitted(claimed, None)
 
     async def _claims(
@@ -274,37 +275,32 @@ class Dispatcher:
             Address(session.id, attempt.stream),
             session.wire,
             metadata,
-            request.id,
+            attempt.request,
             progress_token_from_params(request.params) if caller.takes_events else None,
             can_ask=caller.takes_events and not is_modern,
             is_modern=is_modern,
         )
-        return SessionCall(attempt, request, context, record=session)
+        return SessionCall(attempt, request, context, session)
 
     async def respond(self, call: SessionCall) -> None:
         """Run a submitted request to its one response. Never raises, whatever its handler does."""
         response: bytes | None = None
-        caller: Caller = call.context.message_metadata.request_context
-        asked = call.request, caller.principal, caller.headers
+        record, context, request = call.record, call.context, call.request
+        caller: Caller = context.message_metadata.request_context
         try:
-            with call.scope, RequestLog(*asked, wire=call.record.wire, session=call.session) as line:
-                response, code = line.response = await self._kernel.respond(call.record, call.context, call.request)
-                if call.request.method == "initialize" and code is None:
-                    await self._broker.save(call.record)  # before its client learns that it may go on
+            with call.scope, RequestLog(request, caller.principal, caller.headers, record.wire, record.id) as line:
+                response, code = line.response = await self._kernel.respond(record, context, request)
+                if request.method == "initialize" and code is None:
+                    await self._broker.save(record)  # before its client learns that it may go on
         finally:
-            call.context.closed = True
-            if response is None or call.context.is_cancelled:
+            context.closed = True
+            if response is None or context.is_cancelled:
                 response = _without_result(call)
             finish = self._finish_shielded if self._broker.is_shared else self._broker.finish
             if not await finish(call.attempt, response):
-                log.info("answer_dropped", method=call.request.method)
+                log.info("answer_dropped", method=request.method)
                 self._inbox.on_response_dropped()
             self._running.remove(call)
-
-    def _start(self, calls: Sequence[SessionCall]) -> None:
-        """Run submitted requests in the background."""
-        for call in calls:
-            self._tasks.start_soon(self.respond, call)
 
     # ---- what is rare
 
@@ -348,7 +344,7 @@ class Dispatcher:
         self._running.begin_epoch(call.session, call.attempt.epoch)
         body = {"epoch": call.attempt.epoch}
         self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body=body))
-        self._start([call])  # not in the task of the POST: its client may leave
+        self._tasks.start_soon(self.respond, call)  # not in the task of the POST: its client may leave
         await call.done.wait()
 
     async def _finish_shielded(self, attempt: Attempt, response: bytes | None) -> bool:
@@ -380,12 +376,12 @@ class Dispatcher:
                     await call.done.wait()
         self._broker.wake_streams()
         with anyio.move_on_after(grace_s):
-            await self._running.quiet.wait()
+            await self._running.ended()
         self._running.is_stopping = True
         for call in self._running.all():
             call.scope.cancel()
         with anyio.move_on_after(_LAST_WORDS_S) as patience:
-            await self._running.quiet.wait()
+            await self._running.ended()
         if patience.cancelled_caught:
             log.error("calls_ignored_their_cancellation", calls=len(self._running.all()))
 

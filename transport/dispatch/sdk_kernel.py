@@ -163,14 +163,14 @@ class SDKKernel:
             context: its context.
             request: it.
         """
-        outcome = "ok"
+        outcome, method = "ok", request.method
         try:
             if session is None or context.is_modern:
                 client = self._usage.client_alone(request, wire=context.wire, revision=context.revision)
                 add_fields(**client.labels)
                 result = await self._serve_alone(session, context, request)
                 self._usage.stands_alone(client)
-            elif request.method == "initialize":
+            elif method == "initialize":
                 result = await self._initialize(session, context, request)
             else:
                 kept = self._runner(session)
@@ -180,9 +180,9 @@ class SDKKernel:
                 if own is not None:
                     result = await own.call(self._plain_context(context, request, connection))
                 else:
-                    result = await kept.runner.on_request(context, request.method, request.params)
+                    result = await kept.runner.on_request(context, method, request.params)
                 kept.client.requests += 1
-            if request.method == "tools/list":
+            if method == "tools/list":
                 self._learn(result["tools"])
             response = RequestOutcome(jsonrpc.result(request.id, result))
         except Exception as exc:  # noqa: BLE001 - whatever a handler raises becomes an error
@@ -191,8 +191,8 @@ class SDKKernel:
         if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
             add_fields(outcome=outcome)
-            log.warning("answer_too_large", method=request.method, bytes=len(response.body))
-            response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
+            log.warning("answer_too_large", method=method, bytes=len(response.body))
+            response = RequestOutcome(jsonrpc.too_large(request.id, method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
         self.count(request, outcome, caller.principal)
         return response
@@ -211,7 +211,8 @@ class SDKKernel:
     def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
         """Count a request that has its response."""
         if self._counter is not None:
-            method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+            asked = request.method
+            method = asked if asked in SPEC_CLIENT_METHODS else OTHER
             tenant = self._tenants.label(principal.tenant.id)
             self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
 

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple, Self
 
 from transport.sessions.session import SESSION_ID
 
+_LF: Final = 0x0A
+_CR: Final = 0x0D  # as numbers: Python is slow to see that it looks for bytes in bytes
 HEARTBEAT: Final = b":\n\n"
 """A comment: keeps proxies and idle timers quiet, invisible to clients."""
 
@@ -50,7 +52,7 @@ def event(data: bytes, *, name: str = "message", event_id: EventId | None = None
         begin += f"id: {event_id}\n"
     if "\r" in begin or "\0" in begin or begin.count("\n") != (1 if event_id is None else 2):
         raise ValueError("the name and id of an event are one line without NUL")
-    if b"\n" in data or b"\r" in data:
+    if _LF in data or _CR in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
     return b"%bdata: %b\n\n" % (begin.encode(), data)
 

@@ -112,8 +112,9 @@ class Claims:
         self._max_ended = max_ended
         self._slots: dict[Slot, str] = {}
         """Token of the attempt that runs in each."""
-        self._attempts: dict[str, _Running] = {}
-        self._ended: OrderedDict[tuple[str, RequestId], Response] = OrderedDict()
+        self._attempts: dict[str, tuple[Slot, RequestClaim, str]] = {}
+        self._ended: OrderedDict[tuple[str, RequestId], tuple[int, bool]] = OrderedDict()
+        """By stream and request id: the number of the response, and whether the attempt could write."""
         self.pending: dict[str, int] = {}
         """How many responses are still to come on each stream; no stream is kept on which none is."""
 
@@ -129,9 +130,13 @@ class Claims:
             session: its id.
             epoch: of the session, before this POST.
         """
+        if len(claims) == 1 and not claims[0].opens_epoch:  # as most POSTs are; the first row of the table, if it fits
+            claim, token, slot = claims[0], tokens[0], _slot(claims[0], stream)
+            if slot not in self._slots:
+                withdrawn = self._record(claim, token, slot, stream)
+                attempt = Attempt(session, epoch, claim.request, token, stream, claim.writes)
+                return Decision([ClaimStatus.NEW], stream, False, withdrawn, [attempt])
         slots = [_slot(claim, stream) for claim in claims]
-        if len(claims) == 1 and slots[0] not in self._slots and not claims[0].opens_epoch:
-            return self._claim_alone(claims[0], tokens[0], slots[0], stream, session=session, epoch=epoch)
         running = [self._running_in(slot) for slot in slots]
         opens = any(claim.opens_epoch and not _repeats(claim, one) for claim, one in zip(claims, running, strict=True))
         if opens:
@@ -143,32 +148,24 @@ class Claims:
             self._slots.clear()
             self._attempts.clear()
             self.pending.clear()
-        withdrawn = list[int]()
+        withdrawn = []
         for claim, token, slot, status in zip(claims, tokens, slots, statuses, strict=True):
             if status is ClaimStatus.NEW:
                 withdrawn += self._record(claim, token, slot, stream)
         made = attempts(session, epoch + opens, claims, tokens, statuses=statuses, stream=joined)
         return Decision(statuses, joined, opens, withdrawn, made)
 
-    def _claim_alone(
-        self, claim: RequestClaim, token: str, slot: Slot, stream: str, *, session: str, epoch: int
-    ) -> Decision:
-        """Decide as the first row of the table says, about the one request of a POST: most are like this."""
-        withdrawn = self._record(claim, token, slot, stream)
-        attempt = Attempt(session, epoch, claim.request, token, stream, claim.writes)
-        return Decision([ClaimStatus.NEW], stream, False, withdrawn, [attempt])
-
     def _record(self, claim: RequestClaim, token: str, slot: Slot, stream: str) -> list[int]:
         """Record a new attempt; return the number of the response that is withdrawn by it, if there is one."""
         self._slots[slot] = token
-        self._attempts[token] = _Running(slot, claim, stream)
+        self._attempts[token] = slot, claim, stream
         self.pending[stream] = self.pending.get(stream, 0) + 1
         earlier = self._ended.pop((stream, claim.request), None)
-        return [] if earlier is None else [earlier.number]
+        return [] if earlier is None else [earlier[0]]
 
     def _running_in(self, slot: Slot) -> _Running | None:
         token = self._slots.get(slot)
-        return None if token is None else self._attempts[token]
+        return None if token is None else _Running(*self._attempts[token])
 
     def end(self, token: str, number: int | None) -> bool:
         """Free the id of an attempt that runs; False when it had ended before.
@@ -186,18 +183,22 @@ class Claims:
         if not self.pending[stream]:
             del self.pending[stream]
         if number is not None:
-            self._ended[stream, claim.request] = Response(number, claim.request, claim.writes)
+            self._ended[stream, claim.request] = number, claim.writes
         if len(self._ended) > self._max_ended:
             self._ended.popitem(last=False)
         return True
 
     def running(self, request: RequestId) -> list[str]:
         """Return the tokens of the attempts that run with a request id."""
-        return [token for token, attempt in self._attempts.items() if attempt.claim.request == request]
+        return [token for token, (_, claim, _) in self._attempts.items() if claim.request == request]
 
     def responses(self, stream: str) -> list[Response]:
         """Return the responses that came on a stream, as far as they are remembered."""
-        return [response for (name, _), response in self._ended.items() if name == stream]
+        return [
+            Response(number, request, writes)
+            for (name, request), (number, writes) in self._ended.items()
+            if name == stream
+        ]
 
     def knows(self, stream: str) -> bool:
         """Whether a POST had this stream, as far as it is remembered."""

@@ -174,15 +174,11 @@ class EventLog:
 
     def shrink(self, max_bytes: int) -> None:
         """Evict events, the least needed first, until the log is within its bounds and `max_bytes`."""
-        while self._is_over(max_bytes):
-            self._evict(self._least_needed())
         lost = self._ranks[_LOST]
+        while (whole := len(self._events) - len(lost)) and (whole > self._max_events or self.bytes > max_bytes):
+            self._evict(self._least_needed())
         while len(lost) > self._max_lost:
             self._remove(next(iter(lost.values())))
-
-    def _is_over(self, max_bytes: int) -> bool:
-        whole = len(self._events) - len(self._ranks[_LOST])
-        return whole > 0 and (whole > self._max_events or self.bytes > max_bytes)
 
     def _least_needed(self) -> Event:
         return next(iter(next(filter(None, self._ranks)).values()))

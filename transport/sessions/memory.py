@@ -124,12 +124,11 @@ class MemoryStream:
 
     def offer(self, event: Event) -> None:
         """Take an event that was just stored: write it at once where `events` waits with a sink, else return it."""
-        if self._sink is None:
-            self.wake()
-            return
-        self._cursor = event.number
-        if not self._sink(event):
-            self.wake()
+        if self._sink is not None:
+            self._cursor = event.number
+            if self._sink(event):
+                return
+        self.wake()
 
     def wake(self) -> None:
         """Make `events` return."""
@@ -292,9 +291,11 @@ class InMemoryBroker:
         if known is None or known.record.owner != owner or known.record.wire != wire:
             raise SessionGoneError
         known.seen_at = self._clock()
-        if not all(claim.opens_epoch for claim in claims):
-            known.is_used, known.called_at = True, known.seen_at
-        tokens = [f"{next(self._names):x}" for _ in claims]
+        tokens = []
+        for claim in claims:
+            tokens.append(f"{next(self._names):x}")
+            if not claim.opens_epoch:
+                known.is_used, known.called_at = True, known.seen_at
         name = f"{next(self._names):x}" if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
