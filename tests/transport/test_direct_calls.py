@@ -122,9 +122,10 @@ async def a_side(folder: Path, *, direct: bool, read_only: bool = False) -> Asyn
 
         async def noted(ctx: ServerRequestContext[Any, Any]) -> dict[str, Any]:
             side.direct.append((ctx.params or {})["name"])
-            return await call(ctx)
+            result: dict[str, Any] = await call(ctx)
+            return result
 
-        server.own_tools.call = noted  # type: ignore[method-assign]
+        server.own_tools.call = noted
         async with kernel.run():
             yield side
 
