@@ -45,6 +45,7 @@ NOT_RUN: Final[Mapping[str, str]] = {
     "python3 run.py demo-outage": "tests/chaos/test_demo.py runs it",
     "python3 run.py test": "this is it",
     "python3 run.py mutants": "for developers; tests/test_mutants.py",
+    "python3 run.py bench": "measures for half an hour; tests/bench",
     "python3 run.py chaos": "for developers; tests/chaos",
 }
 """What is not run, by a part of its text, and why."""
