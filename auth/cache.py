@@ -17,6 +17,7 @@ log = get_logger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+R = TypeVar("R")
 
 CACHE_S: Final = 30.0
 """Maximum age of a cached result: a revocation takes effect everywhere within this many seconds."""
@@ -35,6 +36,21 @@ class CachedAnswer(Generic[V]):
 
     value: V
     asked_at: float
+
+
+class DerivedCache(Generic[K, V, R]):
+    """What was made of cached results, by their questions: made again once the cache has another result."""
+
+    def __init__(self) -> None:
+        self._made: LRUCache[K, tuple[V, R]] = LRUCache(MOST_ANSWERS)
+
+    def get(self, question: K, value: V, make: Callable[[], R]) -> R:
+        """Return what `make` made of this very `value`."""
+        known = self._made.get(question)
+        if known is None or known[0] is not value:
+            known = value, make()
+            self._made.put(question, known)
+        return known[1]
 
 
 class SingleFlightCache(Generic[K, V]):

@@ -11,8 +11,9 @@ membership or the role.
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
-from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
+from auth.cache import CACHE_S, STREAM_OUTAGE_S, DerivedCache, SingleFlightCache
 from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
 from auth.store import IdentityStore
 from auth.store.authorization.codes import GRANT_ID
@@ -41,6 +42,7 @@ class StoredGrants:
     ) -> None:
         self._served = served
         self._grants = SingleFlightCache(store.grants.live, life_s=cache_s, seconds=seconds)
+        self._principals: DerivedCache[tuple[str, frozenset[Scope]], LiveGrant, Principal | None] = DerivedCache()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -67,7 +69,10 @@ class StoredGrants:
             grant = await self._grants.get(token.grant)
         except StoreUnavailableError as error:
             raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
-        principal = None if grant is None else self._principal(grant, token.scopes)
+        principal = None
+        if grant is not None:
+            make = partial(self._principal, grant, token.scopes)
+            principal = self._principals.get((grant.id, token.scopes), grant, make)
         if principal is None:
             raise InvalidTokenError(TokenFault.GRANT)
         return principal

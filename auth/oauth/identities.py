@@ -13,10 +13,11 @@ with the identity, the membership or the role.
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from auth import validation
-from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
+from auth.cache import CACHE_S, STREAM_OUTAGE_S, DerivedCache, SingleFlightCache
 from auth.oauth.errors import AdmissionFault, NotAdmittedError, tenant_not_chosen, unknown_subject
 from auth.oauth.tokens import VerifiedToken
 from auth.store import IdentityStore
@@ -57,6 +58,7 @@ class StoredIdentities:
         self._issuers = issuers
         self._ids = SingleFlightCache(self._id_of, life_s=cache_s, seconds=seconds)
         self._identities = SingleFlightCache(store.credentials.identity, life_s=cache_s, seconds=seconds)
+        self._principals: DerivedCache[tuple[str, str, frozenset[Scope]], StoredIdentity, Principal] = DerivedCache()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -88,7 +90,9 @@ class StoredIdentities:
             raise NotAdmittedError(AdmissionFault.DISABLED, token, identity.id)
         if token.is_program and identity.email is not None:
             raise NotAdmittedError(AdmissionFault.PROGRAM, token, identity.id)
-        return self._principal(identity, self._tenant_of(token, identity), token.scopes)
+        tenant = self._tenant_of(token, identity)
+        make = partial(self._principal, identity, tenant, token.scopes)
+        return self._principals.get((identity.id, tenant, token.scopes), identity, make)
 
     async def is_still_valid(self, principal: Principal) -> bool:
         """Return whether a token of the same subject, with the same scopes, would stand for an equal principal now."""

@@ -76,25 +76,25 @@ class RequestChecks:
             raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
     async def read_messages(self, request: HTTPRequest) -> tuple[list[Inbound], bool]:
-        """Return the messages in the body of `request`, read no further than its limit, and whether they are a batch.
+        """Return the messages in the body of `request`, and whether they are a batch.
+
+        Raises:
+            HTTPRefusalError: see `read_json_body`.
+            MalformedMessageError: see `jsonrpc.parse`.
+            UnsupportedVersionError: see `check_version`.
+        """
+        messages, is_batch = jsonrpc.parse(await self.read_json_body(request))
+        check_version(request.head.protocol_version, messages)
+        return messages, is_batch
+
+    async def read_json_body(self, request: HTTPRequest) -> bytes:
+        """Return the JSON body of `request`, read no further than its limit.
 
         Raises:
             HTTPRefusalError: compressed or not declared as JSON (415), too large (413), too slow (408), or the client
                 left (400).
-            MalformedMessageError: see `jsonrpc.parse`.
-            UnsupportedVersionError: see `check_version`.
         """
-        self._check_body(request.head)
-        try:
-            body = await within(self._body_s, self._read(request))
-        except TimeoutError:
-            raise HTTPRefusalError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
-        messages, is_batch = jsonrpc.parse(body)
-        check_version(request.head.protocol_version, messages)
-        return messages, is_batch
-
-    def _check_body(self, head: RequestHead) -> None:
-        """Pass a body that is declared as JSON, and not as too large. Raises: HTTPRefusalError."""
+        head = request.head
         encoding = head.content_encoding
         if encoding not in UNENCODED:
             text = f"Send the body without Content-Encoding: {encoding[:_MAX_SHOWN]}. It is not decoded here."
@@ -104,6 +104,10 @@ class RequestChecks:
         length = head.content_length
         if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
+        try:
+            return await within(self._body_s, self._read(request))
+        except TimeoutError:
+            raise HTTPRefusalError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
 
     async def _read(self, request: HTTPRequest) -> bytes:
         body = bytearray()

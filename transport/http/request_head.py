@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import HTTPConnection
+from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from shared.client_habits import ClientHabits
@@ -136,12 +136,11 @@ def _session_in(query: bytes) -> str:
     return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("session_id", "")
 
 
-class HTTPRequest(HTTPConnection):
-    """A request whose head is already read, and whose body is left to `receive`."""
+class HTTPRequest(Request):
+    """A request of Starlette with its head already read."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        super().__init__(scope)
-        self.receive = receive
+        super().__init__(scope, receive)
         self.head = RequestHead(scope)
         self.principal: Principal | None = None
         """Who sent it, once that is proved."""
