@@ -429,11 +429,6 @@ async def test_a_stopped_reader_affects_only_itself_and_learns_what_it_lost() ->
         assert all(len(client.responses(number)) == 1 for number in range(1, 101))
 
 
-@kills(
-    "transport/http/event_stream.py",
-    "await within(self._limits.write_s, self._send(message))",
-    "await self._send(message)",
-)
 async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url) as http:
         client = SseClient(http, ME)

@@ -18,6 +18,11 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
+@kills(
+    "transport/http/event_stream.py",
+    "await within(self._limits.write_s, self._send(message))",
+    "await self._send(message)",
+)
 @kills("transport/http/event_stream.py", "source.reader if isinstance(source, StreamSource) else None", "None")
 async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
