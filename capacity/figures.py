@@ -26,7 +26,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Measured costs, assumptions and limits, by the names in `figures.toml`."""
+    """Costs, assumptions and limits, by the names in `figures.toml`."""
 
     workload: Mapping[str, float]
     server: Mapping[str, float]
