@@ -69,6 +69,10 @@ def presented(request: HTTPConnection) -> Presented:
     Raises:
         AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
     """
+    return Presented(*_key_and_bearer(request))
+
+
+def _key_and_bearer(request: HTTPConnection) -> tuple[str | None, str | None]:
     key: str | None = None
     authorization: str | None = None
     for name, value in request.scope["headers"]:
@@ -81,13 +85,13 @@ def presented(request: HTTPConnection) -> Presented:
                 raise ContradictingCredentialsError
             authorization = value.decode("latin-1").strip(_BLANKS)
     if authorization is None:
-        return Presented(key, None)
+        return key, None
     scheme, _, bearer = authorization.partition(" ")
     if scheme.lower() != "bearer":
         if key is not None:
             raise ContradictingCredentialsError
         raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
-    return Presented(key, bearer.strip(_BLANKS))
+    return key, bearer.strip(_BLANKS)
 
 
 def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
@@ -96,7 +100,7 @@ def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
     Raises:
         AuthenticationError: as `presented` does.
     """
-    key, bearer = presented(request)
+    key, bearer = _key_and_bearer(request)
     if bearer is None:
         return () if key is None else (key,)
     return (bearer,) if key is None else (key, bearer)

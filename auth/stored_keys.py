@@ -23,7 +23,7 @@ from auth.store import IdentityStore
 from auth.store.credentials import Use
 from auth.store.errors import StoreUnavailableError
 from auth.store.key_format import parse
-from auth.store.peppers import Secrets
+from auth.store.peppers import Digest, Secrets
 from auth.store.records import StoredKey
 from shared.blind_cache import BlindCache
 from shared.client_habits import ClientHabits
@@ -72,7 +72,9 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         self._cache_s = cache_s
         self._keys = SingleFlightCache(store.credentials.key, life_s=cache_s, seconds=seconds)
         self._proved: BlindCache[_ProvedKey] = BlindCache(MOST_ANSWERS)
-        self._uses: dict[str, Use] = {}
+        self._used_at: dict[str, datetime] = {}
+        self._outdated: dict[str, tuple[Digest, Digest]] = {}
+        """The digests of used keys by an older pepper, and those by the current one."""
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -100,12 +102,11 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         principal = self._principal(stored, now)
         if principal is None:
             raise wrong_key(key)
-        use = Use(now)
+        self._note_use(stored.public_id, now)
         if stored.digest.pepper_id == self._secrets.current_id:
             self._proved.put(key, _ProvedKey(stored, principal))
-        else:
-            use = Use(now, old=stored.digest, new=self._secrets.digest(secret))
-        self._note_use(stored.public_id, use)
+        elif stored.public_id in self._used_at:
+            self._outdated[stored.public_id] = stored.digest, self._secrets.digest(secret)
         return principal
 
     def recognised(self, key: str) -> Principal | None:
@@ -116,7 +117,7 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         stored, now = proved.stored, self._clock()
         if self._keys.latest(stored.public_id, within_s=self._cache_s) is not stored or stored.expires_at <= now:
             return None
-        self._note_use(stored.public_id, Use(now))
+        self._note_use(stored.public_id, now)
         return proved.owner
 
     async def is_still_valid(self, principal: Principal) -> bool:
@@ -129,9 +130,11 @@ class StoredKeyAuthProvider(KeyAuthProvider):
 
     async def note_uses(self) -> None:
         """Write pending uses. Those the store does not accept are dropped; the next use is recorded again."""
-        uses, self._uses = self._uses, {}
-        if not uses:
+        used_at, outdated = self._used_at, self._outdated
+        if not used_at:
             return
+        self._used_at, self._outdated = {}, {}
+        uses = {public_id: Use(at, *outdated.get(public_id, ())) for public_id, at in used_at.items()}
         try:
             await self._store.credentials.note_uses(uses)
         except (TicketServerError, SQLAlchemyError, OSError) as error:
@@ -159,6 +162,6 @@ class StoredKeyAuthProvider(KeyAuthProvider):
             ticket_user=stored.ticket_user,
         )
 
-    def _note_use(self, public_id: str, use: Use) -> None:
-        if public_id in self._uses or len(self._uses) < MOST_USES:
-            self._uses[public_id] = use
+    def _note_use(self, public_id: str, at: datetime) -> None:
+        if public_id in self._used_at or len(self._used_at) < MOST_USES:
+            self._used_at[public_id] = at

@@ -18,7 +18,7 @@ class BlindCache(Generic[V]):
     """
 
     def __init__(self, max_entries: int) -> None:
-        self._key = secrets.token_bytes(_DIGEST_BYTES)
+        self._keyed = blake2b(key=secrets.token_bytes(_DIGEST_BYTES), digest_size=_DIGEST_BYTES)
         self._values: LRUCache[bytes, V] = LRUCache(max_entries)
 
     def __len__(self) -> int:
@@ -37,4 +37,6 @@ class BlindCache(Generic[V]):
         self._values.discard(self._digest(secret))
 
     def _digest(self, secret: str) -> bytes:
-        return blake2b(secret.encode(), key=self._key, digest_size=_DIGEST_BYTES).digest()
+        digest = self._keyed.copy()
+        digest.update(secret.encode())
+        return digest.digest()

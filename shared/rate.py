@@ -19,11 +19,14 @@ class Rate:
     burst: int
     interval_s: float = field(init=False)
     """Seconds in which one token flows in."""
+    burst_s: float = field(init=False)
+    """Seconds in which an empty bucket becomes full."""
 
     def __post_init__(self) -> None:
         if not self.per_minute > 0 or self.burst < 1:
             raise ValueError("a rate needs more than 0 a minute and a burst of at least 1")
         object.__setattr__(self, "interval_s", 60 / self.per_minute)
+        object.__setattr__(self, "burst_s", self.burst * self.interval_s)
 
     def take(self, full_at: float, now: float) -> tuple[float, float]:
         """Return when the bucket will be full again with one token less, and how long that token is to be waited for.
@@ -35,6 +38,6 @@ class Rate:
         Returns:
             The new time, and the seconds to wait; 0 when the token is there.
         """
-        after = max(full_at, now) + self.interval_s
-        wait = after - now - self.burst * self.interval_s
+        after = full_at + self.interval_s if full_at > now else now + self.interval_s
+        wait = after - now - self.burst_s
         return after, wait if wait > _TOLERANCE_S else 0.0

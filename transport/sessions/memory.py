@@ -308,7 +308,7 @@ class InMemoryBroker:
         after, reader = known.log.last, None
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
-        waits = dict[RequestId, Wait]()
+        waits: dict[RequestId, Wait] = {}
         for claim, attempt in zip(claims, decision.attempts, strict=True):
             if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None:
                 waits[claim.request] = wait
