@@ -66,12 +66,14 @@ class EventLog:
         max_lost: of how many evicted responses the request id is kept.
     """
 
-    __slots__ = ("_events", "_max_bytes", "_max_events", "_max_lost", "_ranks", "bytes", "last")
+    __slots__ = ("_always_fit", "_events", "_max_bytes", "_max_events", "_max_lost", "_ranks", "bytes", "last")
 
     def __init__(self, *, max_events: int, max_bytes: int, max_lost: int) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._max_lost = max_lost
+        self._always_fit = min(max_events, max_lost)
+        """So many events are within the bounds of their number, whatever they are."""
         self._events: dict[int, Event] = {}
         """By number, in its order."""
         self._ranks: tuple[dict[int, Event], ...] = ({}, {}, {}, {}, {})
@@ -96,12 +98,15 @@ class EventLog:
         event = Event(self.last, kind, now, message, request, writes, None, stream)
         self._events[self.last] = self._ranks[kind][self.last] = event
         self.bytes += len(message)
-        self.shrink(self._max_bytes)
+        if self.bytes > self._max_bytes or len(self._events) > self._always_fit:
+            self.shrink(self._max_bytes)
         return event
 
     def newer_than(self, number: int, stream: str = "") -> list[Event]:
         """Return the events of a stream after `number`, oldest first."""
         newer: list[Event] = []
+        if number >= self.last:
+            return newer
         for event in reversed(self._events.values()):
             if event.number <= number:
                 break

@@ -94,7 +94,7 @@ class MemoryStream:
     @property
     def has_news(self) -> bool:
         """Whether events are waiting to be returned."""
-        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
+        return bool(self._news())
 
     async def is_settled(self) -> bool:
         """Whether nothing waits, and nothing runs whose response belongs here."""
@@ -102,17 +102,22 @@ class MemoryStream:
 
     async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
-        if not (self._wake.is_set() or self.has_news):
+        news = self._news()
+        if not (news or self._wake.is_set()):
             self._sink = sink
             try:
                 await self._wake.wait()
             finally:
                 self._sink = None
+            news = self._news()
         self._wake.clear()
-        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
         self._pending = ()
         self._cursor = self._session.log.last
-        return batch
+        return news
+
+    def _news(self) -> Sequence[Event]:
+        newer = self._session.log.newer_than(self._cursor, self._name)
+        return [*self._pending, *newer] if self._pending else newer
 
     def withdraw(self, numbers: Collection[int]) -> None:
         """Do not return these events."""
@@ -165,7 +170,7 @@ class InMemoryBroker:
         self._sessions: dict[str, MemorySession] = {}
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
-        self._names = count(1)  # of attempts and streams, which are known here alone
+        self._names = count(1)  # of attempts, which are known here alone; the first of a POST names its stream
         self._listener: Listener | None = None
         self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
@@ -268,12 +273,8 @@ class InMemoryBroker:
     def sweep(self) -> list[str]:
         """Expire old events and idle sessions; return the sessions that ended by it."""
         now = self._clock()
-        idle_since = now - self._limits.idle_s
-        idle = [
-            session.record.id
-            for session in self._sessions.values()
-            if session.left_at is not None and session.left_at < idle_since
-        ]
+        before = now - self._limits.idle_s
+        idle = [one.record.id for one in self._sessions.values() if one.left_at is not None and one.left_at < before]
         for session_id in idle:
             self._end(session_id)
         for session in self._sessions.values():
@@ -296,7 +297,7 @@ class InMemoryBroker:
             tokens.append(f"{next(self._names):x}")
             if not claim.opens_epoch:
                 known.is_used, known.called_at = True, known.seen_at
-        name = f"{next(self._names):x}" if own_stream and claims else ""
+        name = tokens[0] if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
@@ -309,8 +310,9 @@ class InMemoryBroker:
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
         waits: dict[RequestId, Wait] = {}
-        for claim, attempt in zip(claims, decision.attempts, strict=True):
-            if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None:
+        for number, claim in enumerate(claims):
+            costs = claim.costs if decision.attempts[number] is not None else ()
+            if costs and (wait := self.buckets.try_consume(costs)) is not None:
                 waits[claim.request] = wait
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
@@ -322,8 +324,7 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        number = None if known is None or response is None else known.log.last + 1
-        if known is None or not known.claims.end(attempt.token, number):
+        if known is None or not known.claims.end(attempt.token, None if response is None else known.log.last + 1):
             return False
         if response is None:
             known.wake()  # the stream of its POST may have waited for it alone
@@ -372,8 +373,7 @@ class InMemoryBroker:
         return self._take_over(known, stream, cursor, ())
 
     def _take_over(self, known: MemorySession, stream: str, cursor: int, pending: Sequence[Event]) -> MemoryStream:
-        earlier = known.streams.get(stream)
-        if earlier is not None:
+        if (earlier := known.streams.get(stream)) is not None:
             earlier.end()
         known.streams[stream] = MemoryStream(known, stream, cursor, pending, self._clock)
         return known.streams[stream]
