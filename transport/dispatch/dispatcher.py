@@ -224,7 +224,7 @@ class Dispatcher:
         claimed = await self._broker.claim(session_id, owner, wire.name, claims, own_stream=wire.own_streams)
         if ClaimStatus.REFUSED in claimed.statuses:
             raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
-        calls = list[SessionCall]()
+        calls: list[SessionCall] = []
         recorded = zip(claimed.attempts, accesses, strict=True)
         for message, _, is_modern in messages:
             if not isinstance(message, JSONRPCRequest):
@@ -251,7 +251,8 @@ class Dispatcher:
         self, messages: Sequence[Inbound], caller: Caller, wire: Wire
     ) -> tuple[list[AccessDecision], list[RequestClaim]]:
         """Return what was decided about each request, and its claim. Raises: InsufficientScopeError."""
-        accesses, claims = list[AccessDecision](), list[RequestClaim]()
+        accesses: list[AccessDecision] = []
+        claims: list[RequestClaim] = []
         for message, digest, _ in messages:
             if not isinstance(message, JSONRPCRequest):
                 continue
