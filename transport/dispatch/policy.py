@@ -63,6 +63,8 @@ class AccessPolicy:
     ) -> None:
         self._rates = rates
         self._costs: LRUCache[PrincipalKey, _Costs] = LRUCache(KEPT_PRINCIPALS)
+        self._latest: tuple[Principal, _Costs] | None = None
+        """Who asked last: a request asks twice, and most often no other comes in between."""
         self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
@@ -74,7 +76,7 @@ class AccessPolicy:
         """
         if self._rates is None:
             return None
-        return self._http_buckets.try_consume(self._costs_of(self._rates, principal.key).http)
+        return self._http_buckets.try_consume(self._costs_of(self._rates, principal).http)
 
     async def too_many(self, principal: Principal, wait: Wait, headers: Mapping[str, str]) -> RateLimitedError:
         """Return the error of an HTTP request that came too soon and is not read, and audit it."""
@@ -87,17 +89,21 @@ class AccessPolicy:
         scope = None if self._required_scope is None else self._required_scope(request.method, request.params)
         costs: tuple[Cost, ...] = ()
         if self._rates is not None and request.method not in FREE:
-            known = self._costs_of(self._rates, principal.key)
+            known = self._costs_of(self._rates, principal)
             costs = known.write if writes else known.read
         if scope is None or scope in principal.scopes:
             return AccessDecision(writes, costs, None)
         return AccessDecision(writes, costs, scope, principal.may_ask_for(scope))
 
-    def _costs_of(self, rates: Rates, owner: PrincipalKey) -> _Costs:
+    def _costs_of(self, rates: Rates, principal: Principal) -> _Costs:
+        if self._latest is not None and self._latest[0] is principal:
+            return self._latest[1]
+        owner = principal.key
         known = self._costs.get(owner)
         if known is None:
             known = _Costs(rates.http_costs(owner), rates.costs(owner, writes=False), rates.costs(owner, writes=True))
             self._costs.put(owner, known)
+        self._latest = principal, known
         return known
 
     async def scope_error(self, caller: Caller, request: JSONRPCRequest, scope: Scope) -> InsufficientScopeError:
