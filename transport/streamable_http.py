@@ -184,10 +184,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
         headers: Mapping[str, str] | None = None,
     ) -> ASGIApp:
         """Return the responses to the requests of a POST: JSON or a stream; 202 without requests."""
-        (_, _, attempts, reader, *_), call = submitted
+        claimed, call = submitted
+        attempts, reader = claimed.attempts, claimed.reader
         if reader is None:
             return HTTPResponse(202)
-        otherwise: Callable[[], ASGIApp] = partial(self._streamed, submitted.claimed, reader, caller, headers)
+        otherwise: Callable[[], ASGIApp] = partial(self._streamed, claimed, reader, caller, headers)
         if not caller.takes_events:
             ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
             writes = [attempt is None or attempt.writes for attempt in attempts]

@@ -1,6 +1,7 @@
 """What a known principal may ask for: which requests by its scopes, and how many by its rates."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from mcp_types import JSONRPCRequest
@@ -32,7 +33,8 @@ class _Costs(NamedTuple):
     write: tuple[Cost, ...]
 
 
-class AccessDecision(NamedTuple):
+@dataclass(slots=True)
+class AccessDecision:
     """What was decided about one request, before it is recorded."""
 
     writes: bool

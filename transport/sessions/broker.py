@@ -7,8 +7,7 @@ tests/transport/sessions/test_broker.py and its neighbours.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from mcp_types import RequestId
 
@@ -127,7 +126,8 @@ class StreamReader(Protocol):
         ...
 
 
-class ClaimResult(NamedTuple):
+@dataclass(slots=True)
+class ClaimResult:
     """What became of the requests of one POST."""
 
     record: SessionRecord
@@ -142,7 +142,7 @@ class ClaimResult(NamedTuple):
     """Name of that stream; a POST that joined another one has the name of the first."""
     after: int = 0
     """Number of the newest event that came before this POST: where a client stands that has seen nothing of it."""
-    waits: Mapping[RequestId, Wait] = MappingProxyType({})
+    waits: Mapping[RequestId, Wait] = field(default_factory=dict)
     """New requests that could not be paid for: they are recorded, but have to be refused and not run."""
 
 

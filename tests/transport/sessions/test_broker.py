@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -126,7 +127,7 @@ async def test_another_body_under_a_running_id_is_refused_and_takes_the_whole_po
     session = await opened(broker)
     await started(broker, session, PING)
     other = RequestClaim(2, b"other")
-    assert await claim(broker, session, [other, PING._replace(digest=b"changed")]) == [
+    assert await claim(broker, session, [other, replace(PING, digest=b"changed")]) == [
         ClaimStatus.NEW,
         ClaimStatus.REFUSED,
     ]
@@ -163,7 +164,7 @@ async def test_a_cancelled_request_has_no_response_and_its_id_is_free(make_broke
     session = await opened(broker)
     assert await broker.finish(await started(broker, session, PING), None)
     assert list(await broker.running(session.id, 1)) == []
-    assert await claim(broker, session, [PING._replace(digest=b"changed")]) == [ClaimStatus.NEW]
+    assert await claim(broker, session, [replace(PING, digest=b"changed")]) == [ClaimStatus.NEW]
 
 
 async def test_initialize_forgets_what_runs_and_drops_late_responses(make_broker: MakeBroker) -> None:
@@ -173,7 +174,7 @@ async def test_initialize_forgets_what_runs_and_drops_late_responses(make_broker
     initialize = RequestClaim(0, b"init", opens_epoch=True)
     assert (await started(broker, session, initialize)).epoch == 1
     assert await claim(broker, session, [initialize]) == [ClaimStatus.JOINED]
-    current = await started(broker, session, PING._replace(digest=b"another"))
+    current = await started(broker, session, replace(PING, digest=b"another"))
     assert not await broker.finish(earlier, b"late")
     assert await broker.finish(current, b"current")
     assert await texts(await attached(broker, session.id)) == [b"current"]

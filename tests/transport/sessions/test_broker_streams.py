@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from tests.kills import kills
@@ -199,7 +200,7 @@ async def test_the_response_on_the_stream_of_a_post_stays_when_its_id_is_claimed
     session = await opened(broker)
     first = await posted(broker, session, [ONE])
     await broker.finish(first.attempts[0], b"first")
-    second = await posted(broker, session, [ONE._replace(digest=b"changed")])
+    second = await posted(broker, session, [replace(ONE, digest=b"changed")])
     await broker.finish(second.attempts[0], b"second")
     assert await texts(await resumed(broker, session, first.stream, 0)) == [b"first"]
     assert await texts(await resumed(broker, session, second.stream, 0)) == [b"second"]

@@ -1,6 +1,7 @@
 """What the broker of one instance does by time, with a clock that tests move."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -67,7 +68,7 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     clock = Clock()
     broker = InMemoryBroker(Limits(response_kept_s=300), clock=clock)
     session = await opened(broker)
-    await broker.finish(await started(broker, session, PING._replace(writes=True)), b"answer")
+    await broker.finish(await started(broker, session, replace(PING, writes=True)), b"answer")
     clock.now += 301
     broker.sweep()
     (lost,) = await texts(await attached(broker, session.id))

@@ -7,7 +7,7 @@ is stored once Valkey is back.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -204,7 +204,7 @@ class Calls:
         """Record an attempt again if the store does not know it; False while there is no such session."""
         store, record, attempt = self._instance.lease.store, running.record, running.attempt
         if running.store != store and record.epoch == attempt.epoch:
-            claim = running.claim._replace(opens_epoch=False, costs=())  # both were done when it was claimed
+            claim = replace(running.claim, opens_epoch=False, costs=())  # both were done when it was claimed
             about = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, attempt.stream, "")
             if not await self._instance.call(scripts.CLAIM, *about, *_arguments([claim], [attempt.token])):
                 return False

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -312,7 +313,7 @@ async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str
             server.set(f"{a._instance._common[0]}c:{broken.id}", "no hash")
             assert await a.finish(lost, b"answer")
             with pytest.raises(BrokerUnavailableError):
-                await claim(a, broken, [PING._replace(request=2)])
+                await claim(a, broken, [replace(PING, request=2)])
             assert await a.finish(kept, b"answer")
             assert await texts(await attached(a, other.id)) == [b"answer"]
             await until(lambda: not a._instance.outbox._steps)  # a step that can never be done does not block others
