@@ -20,10 +20,11 @@ class LRUCache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value of `key`, which becomes the most recently used entry, or None."""
-        value = self._entries.get(key)
-        if value is not None:
+        try:
             self._entries.move_to_end(key)
-        return value
+        except KeyError:
+            return None
+        return self._entries[key]
 
     def put(self, key: K, value: V) -> None:
         """Store `value`; evict the least recently used entry if there are too many."""

@@ -108,10 +108,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._check_accept(head)
         messages, is_batch = await self._checks.read_messages(request)
         caller = Caller(principal, head.public, head.takes_json, head.takes_events)
-        is_modern = any(one.is_modern for one in messages)
+        is_modern = True in [one.is_modern for one in messages]
         if is_modern or not (is_handshake or self._is_of_session(head)):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
-        opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
+        opens = "initialize" in [one.message.method for one in messages if isinstance(one.message, JSONRPCRequest)]
         if opens and is_batch:
             raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:

@@ -91,10 +91,10 @@ class SingleResponse:
     async def _send_json(self) -> bool:
         """Send the response as JSON if it is there; return whether it was."""
         events = () if self._reader.ended or not self._reader.has_news else await self._reader.events()
-        response = next((event for event in events if event.kind is Kind.RESPONSE), None)
-        if response is None:  # its client repeated the request, or the session ended, or the broker is away
+        responses = [event.text() for event in events if event.kind is Kind.RESPONSE]
+        if not responses:  # its client repeated the request, or the session ended, or the broker is away
             return False
-        body = b"[%b]" % response.text() if self._is_batch else response.text()
+        body = b"[%b]" % responses[0] if self._is_batch else responses[0]
         try:
             await within(self._limits.write_s, HTTPResponse(200, body, self._headers)(*self._asgi))
             self._reader.delivered(events)
