@@ -110,7 +110,7 @@ class Claims:
         max_ended: how many responses are remembered, by which a reader learns that one of them was lost.
     """
 
-    __slots__ = ("_attempts", "_ended", "_max_ended", "_slots", "pending")
+    __slots__ = ("_attempts", "_ended", "_max_ended", "_slots")
 
     def __init__(self, max_ended: int) -> None:
         self._max_ended = max_ended
@@ -119,8 +119,6 @@ class Claims:
         self._attempts: dict[str, tuple[Slot, RequestClaim, str]] = {}
         self._ended: OrderedDict[tuple[str, RequestId], tuple[int, bool]] = OrderedDict()
         """By stream and request id: the number of the response, and whether the attempt could write."""
-        self.pending: dict[str, int] = {}
-        """How many responses are still to come on each stream; no stream is kept on which none is."""
 
     def claim(
         self, claims: Sequence[RequestClaim], tokens: Sequence[str], stream: str, *, session: str = "", epoch: int = 0
@@ -151,7 +149,6 @@ class Claims:
         if opens:
             self._slots.clear()
             self._attempts.clear()
-            self.pending.clear()
         withdrawn = []
         for claim, token, slot, status in zip(claims, tokens, slots, statuses, strict=True):
             if status is ClaimStatus.NEW:
@@ -163,7 +160,6 @@ class Claims:
         """Record a new attempt; return the number of the response that is withdrawn by it, if there is one."""
         self._slots[slot] = token
         self._attempts[token] = slot, claim, stream
-        self.pending[stream] = self.pending.get(stream, 0) + 1
         earlier = self._ended.pop((stream, claim.request), None)
         return [] if earlier is None else [earlier[0]]
 
@@ -183,9 +179,6 @@ class Claims:
             return False
         slot, claim, stream = attempt
         del self._slots[slot]
-        self.pending[stream] -= 1
-        if not self.pending[stream]:
-            del self.pending[stream]
         if number is not None:
             self._ended[stream, claim.request] = number, claim.writes
         if len(self._ended) > self._max_ended:
@@ -204,9 +197,13 @@ class Claims:
             if name == stream
         ]
 
+    def is_pending(self, stream: str) -> bool:
+        """Whether a response is still to come on a stream."""
+        return any(name == stream for _, _, name in self._attempts.values())
+
     def knows(self, stream: str) -> bool:
         """Whether a POST had this stream, as far as it is remembered."""
-        return stream in self.pending or any(name == stream for name, _ in self._ended)
+        return self.is_pending(stream) or any(name == stream for name, _ in self._ended)
 
 
 def _slot(claim: RequestClaim, stream: str) -> Slot:

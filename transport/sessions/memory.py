@@ -98,7 +98,7 @@ class MemoryStream:
 
     async def is_settled(self) -> bool:
         """Whether nothing waits, and nothing runs whose response belongs here."""
-        return not self.has_news and self._name not in self._session.claims.pending
+        return not (self.has_news or self._session.claims.is_pending(self._name))
 
     async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
