@@ -90,7 +90,8 @@ class SingleResponse:
 
     async def _send_json(self) -> bool:
         """Send the response as JSON if it is there; return whether it was."""
-        events = () if self._reader.ended or not self._reader.has_news else await self._reader.events()
+        self._reader.wake()  # not to wait, should there be none
+        events = () if self._reader.ended else await self._reader.events()
         responses = [event.text() for event in events if event.kind is Kind.RESPONSE]
         if not responses:  # its client repeated the request, or the session ended, or the broker is away
             return False

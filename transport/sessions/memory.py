@@ -102,16 +102,14 @@ class MemoryStream:
 
     async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
-        news = self._news()
-        if not (news or self._wake.is_set()):
+        if not (self._wake.is_set() or self.has_news):
             self._sink = sink
             try:
                 await self._wake.wait()
             finally:
                 self._sink = None
-            news = self._news()
         self._wake.clear()
-        self._pending = ()
+        news, self._pending = self._news(), ()
         self._cursor = self._session.log.last
         return news
 
