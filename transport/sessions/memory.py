@@ -77,7 +77,7 @@ class MemorySession:
 class MemoryStream:
     """Reads a stream; see `broker.StreamReader`."""
 
-    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_sink", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_is_awake", "_name", "_pending", "_session", "_sink", "_waiter", "ended")
 
     def __init__(
         self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
@@ -87,8 +87,9 @@ class MemoryStream:
         self._cursor = cursor
         self._pending = pending
         self._clock = clock
-        self._wake = asyncio.Event()
-        self._sink: EventSink | None = None  # while `events` waits and has nothing to return
+        self._is_awake = False
+        self._waiter: asyncio.Future[None] | None = None  # while `events` waits: most streams of a POST never do
+        self._sink: EventSink | None = None  # while it waits and has nothing to return
         self.ended = False
 
     @property
@@ -102,13 +103,13 @@ class MemoryStream:
 
     async def events(self, sink: EventSink | None = None) -> Sequence[Event]:
         """Wait for events; none after `wake`."""
-        if not (self._wake.is_set() or self.has_news):
-            self._sink = sink
+        if not (self._is_awake or self.has_news):
+            self._sink, self._waiter = sink, asyncio.get_running_loop().create_future()
             try:
-                await self._wake.wait()
+                await self._waiter
             finally:
-                self._sink = None
-        self._wake.clear()
+                self._sink = self._waiter = None
+        self._is_awake = False
         news, self._pending = self._news(), ()
         self._cursor = self._session.log.last
         return news
@@ -136,7 +137,9 @@ class MemoryStream:
     def wake(self) -> None:
         """Make `events` return."""
         self._sink = None
-        self._wake.set()
+        self._is_awake = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def end(self) -> None:
         """End: another reader took the stream over, or nothing more will come."""
@@ -222,10 +225,9 @@ class InMemoryBroker:
             for session in self._sessions.values()
             if session.may_make_room(before) and session.record.owner[: len(of)] == of
         ]
-        if not left:
-            return False
-        self._end(min(left, key=lambda session: (session.is_used, session.detached_at)).record.id)
-        return True
+        if left:
+            self._end(min(left, key=lambda session: (session.is_used, session.detached_at)).record.id)
+        return bool(left)
 
     async def find(self, session: str) -> SessionRecord | None:
         """Return the record of a living session."""
