@@ -225,12 +225,12 @@ class Dispatcher:
         if ClaimStatus.REFUSED in claimed.statuses:
             raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
         calls: list[SessionCall] = []
-        recorded = zip(claimed.attempts, accesses, strict=True)
+        recorded, decided = iter(claimed.attempts), iter(accesses)
         for message, _, is_modern in messages:
             if not isinstance(message, JSONRPCRequest):
                 await self._receive(claimed, message, caller)
                 continue
-            attempt, access = next(recorded)
+            attempt, access = next(recorded), next(decided)
             if attempt is None:  # it joined one that runs
                 continue
             call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
