@@ -36,8 +36,9 @@ class Row:
     """The contender that ratios refer to."""
     contenders: Sequence[Contender]
     sessions: int = 25
-    calls: int = 20
-    """Units of work of each session in a turn."""
+    calls: int = 100
+    """Units of work of each session in a turn: so many that every turn has its share of collecting garbage, which a
+    server may put off for a thousand calls."""
     counted_sessions: int = 2
     """Sessions while instructions are counted, which makes servers fifty times slower: with more, a quick call would
     take longer than the 150 ms within which it is answered with JSON."""

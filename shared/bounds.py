@@ -64,11 +64,11 @@ def excess(arguments: object) -> str | None:
         value, depth = waiting.pop()
         if (found := _excess_of(value, depth)) is not None:
             return found
-        inside = _inside(value)
-        seen += len(inside)
-        if seen > MAX_VALUES:
-            return localized("more than {most:,} values", most=MAX_VALUES)
-        waiting.extend((one, depth + 1) for one in inside if isinstance(one, (dict, list, int)))
+        if inside := _inside(value):
+            seen += len(inside)
+            if seen > MAX_VALUES:
+                return localized("more than {most:,} values", most=MAX_VALUES)
+            waiting.extend([(one, depth + 1) for one in inside if isinstance(one, (dict, list, int))])
     return None
 
 

@@ -18,6 +18,7 @@ from shared.mcp_tools.call_log import CallLog, ReadKind, call_of
 from shared.mcp_tools.catalog import TOOLS
 
 _TOOLS: Final = MappingProxyType({spec.name: spec for spec in TOOLS})
+_SCOPES: Final = MappingProxyType({spec.name: spec.scope for spec in TOOLS})
 _PROMPTS: Final = frozenset(spec.name for spec in prompts.PROMPTS)
 _LONGEST_NAME: Final = 100
 
@@ -46,7 +47,7 @@ def required_scope(method: str, params: Mapping[str, Any] | None) -> Scope | Non
     name = (params or {}).get("name")
     match method:
         case "tools/call":
-            return _TOOLS[name].scope if isinstance(name, str) and name in _TOOLS else None
+            return _SCOPES.get(name) if isinstance(name, str) else None
         case "prompts/get":
             return prompts.SCOPE if isinstance(name, str) and name in _PROMPTS else None
         case "resources/read":

@@ -25,7 +25,7 @@ from shared.client_habits import ClientHabits
 from shared.completions import Completions
 from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
-from shared.localization import Language, accepted_language, in_language
+from shared.localization import Language, accepted_language, current_language, in_language
 from shared.localized_lists import localized_lists
 from shared.mcp_prompts.catalog import PROMPTS
 from shared.mcp_prompts.ticket_prompt import TicketPrompt
@@ -164,7 +164,10 @@ class _Languages:
         self._language = language
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        with in_language(self._language or _preferred(ctx.request)):
+        language = self._language or _preferred(ctx.request)
+        if language == current_language():
+            return await call_next(ctx)
+        with in_language(language):
             return await call_next(ctx)
 
 

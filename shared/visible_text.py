@@ -65,7 +65,7 @@ def visible(text: str) -> str:
 
 def is_visible(text: str) -> bool:
     """Whether `text` has no character that `visible` may drop."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.replace("\n", "").isprintable():
         return True
     return not _MAY_BE_HIDDEN.search(text) or not _ANY_HIDDEN.search(text)
 

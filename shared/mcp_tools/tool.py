@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 from mcp.server import ServerRequestContext
@@ -14,20 +15,23 @@ from pydantic import PrivateAttr
 from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
-from shared.localization import localized
+from shared.localization import Language, current_language, localized
 from shared.mcp_tools import render
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.right_arguments import call_again, in_code
 from shared.mcp_tools.call_log import CallLog, CallSteps, call_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.mcp_tools.cleaning import Cleaning, cleaned
-from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
+from shared.mcp_tools.cleaning import cleaned
+from shared.mcp_tools.inputs import ToolInput
+from shared.mcp_tools.schema import missing, read_arguments, refuse_excess, schema_of, under_right_names
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.dates.dated import dated
+from shared.tickets.references import REFERENCES
 from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
+from shared.visible_text import visible
 
 log = get_logger(__name__)
 
@@ -57,6 +61,9 @@ class TicketTool:
         self._call_log = call_log
         self._habits = habits
         self.name = spec.name
+        required = {problem.field for problem in missing(spec.input_model)}
+        self._needs_arguments = bool(required) and spec.read_only and REFERENCES.keys().isdisjoint(required)
+        """Whether every caller without arguments is refused in the same words: a write also names its user."""
 
     def registered(self) -> Tool:
         """Return it as a tool of the SDK's registry."""
@@ -85,13 +92,18 @@ class TicketTool:
         started = time.monotonic()
         reading = Reading(self._habits)
         call = call_of(ctx, arguments)
-        call.steps = CallSteps(self._call_log, self._spec, call, ctx.session.report_progress)
+        if not self._spec.read_only:
+            call.steps = CallSteps(self._call_log, self._spec, call, ctx.session.report_progress)
         outcome, lacks = "cancelled", None
         try:
-            refuse_excess(arguments)
+            if arguments:  # many calls have none
+                refuse_excess(arguments)
             async with self._tools_provider.acquire(call.principal) as tools:
-                result = await self._call_tool(tools, call, arguments, reading)
-            outcome = "ok"
+                if self._needs_arguments and not arguments:
+                    outcome, result = InvalidInputError.kind, _nothing_given(self._spec.input_model, current_language())
+                else:
+                    result = await self._call_tool(tools, call, arguments, reading)
+                    outcome = "ok"
         except TicketServerError as error:
             outcome, result = error.kind, _failed(error, reading.arguments)
             lacks = error.scope if isinstance(error, InsufficientScopeError) else None
@@ -117,11 +129,11 @@ class TicketTool:
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> ToolResult:
-        reading.at = await tools.calendar.time()
+        model = self._spec.input_model
         call.ticket_user = tools.ticket_user
-        arguments = reading.straightened(self._spec.input_model, arguments)
-        arguments, misnamed = under_right_names(self._spec.input_model, arguments)
-        given, problems = read_arguments(self._spec.input_model, arguments, reading)
+        reading.at = await tools.calendar.time()
+        arguments, misnamed = under_right_names(model, reading.straightened(model, arguments))
+        given, problems = read_arguments(model, arguments, reading)
         if given is None or misnamed:
             problems = await tools.all_problems(self.name, arguments, call, problems)
             raise InvalidInputError.of([*misnamed, *problems])
@@ -155,6 +167,12 @@ class _RegisteredTool(Tool):
         return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=is_error)
 
 
+@cache  # as many as there are tools and languages
+def _nothing_given(model: type[ToolInput], language: Language) -> ToolResult:  # noqa: ARG001 - a key
+    """Return the result of every call without any arguments."""
+    return _failed(InvalidInputError.of(missing(model)), {})
+
+
 def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResult:
     """Return `error` as a result; as JSON it fits every tool's output schema.
 
@@ -163,12 +181,12 @@ def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResul
         arguments: those that count; they are repeated where all problems have known corrections.
     """
     sentence = render.sentence(error)
-    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": sentence}
+    said: dict[str, Any] = {"kind": error.kind, "effect": str(error.effect), "message": sentence}
     text = render.failure(sentence)
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value
     if isinstance(error, InvalidInputError):
-        said |= Cleaning().of(_what_is_wrong(error))
+        said |= _what_is_wrong(error)
         if again := call_again(arguments, error.problems):
             said["callAgain"] = again
             text += f"\n{in_code(again)}"
@@ -178,9 +196,12 @@ def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResul
 def _what_is_wrong(error: InvalidInputError) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if error.field is not None:
-        said["field"] = error.field
+        said["field"] = visible(error.field)
     if error.allowed:
-        said["allowed"] = list(error.allowed)
+        said["allowed"] = list(map(visible, error.allowed))
     if len(error.problems) > 1:
-        said["problems"] = [{"field": one.field, "text": one.text, "allowed": one.allowed} for one in error.problems]
+        said["problems"] = [
+            {"field": visible(one.field), "text": visible(one.text), "allowed": list(map(visible, one.allowed))}
+            for one in error.problems
+        ]
     return said

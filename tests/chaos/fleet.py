@@ -144,7 +144,7 @@ class Fleet:
 async def fleet(
     database_url: str, *, instances: int = 3, retry_ms: int | None = None, **settings: str
 ) -> AsyncGenerator[Fleet]:
-    """Start everything; `settings` are those of the server processes.
+    """Start everything; `settings` are those of the server processes, whose callers are faster than people are.
 
     Args:
         database_url: a PostgreSQL database with the tables of the ticket API, as the application role.
@@ -162,6 +162,7 @@ async def fleet(
         await stack.enter_async_context(gate.run())
         doors: dict[str, str] = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY, "MCP_BROKER_URL": valkey.url}
         doors["MCP_API_CONCURRENCY"] = "64"  # the gate holds all calls of a crowd at the same time
+        doors |= {f"MCP_{kind}_PER_MINUTE": "60000" for kind in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")}
         run = [
             Instance(number, doors | {"MCP_API_BASE_URL": gate.address(number)} | settings)
             for number in range(instances)

@@ -339,7 +339,9 @@ class Surface:
             is_busy = sum(one.is_stateless for one in self._lines) > 3
             self.judge.refusal(line, may_be_full=is_full, may_be_busy=is_busy)
         elif context.is_complete and context.headers.get("content-type") == "application/json" and context.body:
-            self.judge.message(line, context.json())
+            said = context.json()
+            for message in said if isinstance(said, list) else [said]:  # a batch is answered by a list
+                self.judge.message(line, message)
 
     def _taken(self, session: Session, received: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
         """Record the messages that a session accepted."""

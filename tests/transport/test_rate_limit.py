@@ -194,6 +194,10 @@ async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url
         key = f"{prefix}b:x"
         with redis.from_url(broker_url) as raw:
             assert 0 < raw.pttl(key) <= 180_000, "a full bucket expires"
+            raw.set(key, f"{(time.time() + 3600) * 1000:.3f}")
+            refused = await one.buckets.consume([cost("x")])
+            assert refused is not None
+            assert refused.seconds <= 60, "a clock that was set back makes a bucket empty at most"
     started = time.monotonic()
     assert [await one.buckets.consume([cost("x")]) is None for _ in range(4)] == [True, True, True, False]
     assert time.monotonic() - started < shared.CONSUME_S / 2, "an unavailable Valkey must not delay requests"

@@ -7,15 +7,17 @@ from typing import Any, Final
 
 from shared.errors import Problem
 from shared.localization import localized
-from shared.visible_text import visible
+from shared.visible_text import is_visible, visible
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 MOST_BYTES: Final = 600
 """Of the line's JSON in UTF-8: at most 200 tokens."""
 
 
 def right_arguments(arguments: Mapping[str, Any], problems: Sequence[Problem]) -> dict[str, Any] | None:
     """Return `arguments` with every problem corrected; None if a correction is not known."""
-    if not problems or any(problem.right is None for problem in problems):
+    corrections = [problem.right for problem in problems]
+    if not corrections or None in corrections:
         return None
     right = copy.deepcopy(dict(arguments))
     for problem in problems:
@@ -77,7 +79,9 @@ def in_code(line: str) -> str:
 
 def _json(value: object) -> str:
     """Return JSON on one line in which every character can be seen, and none ends a code span."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = _ENCODER.encode(value)
+    if text.isprintable() and is_visible(text) and "`" not in text:
+        return text
     return "".join(sign if sign.isprintable() and visible(sign) and sign != "`" else _escaped(sign) for sign in text)
 
 

@@ -54,9 +54,12 @@ def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str], shown:
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
-    changed = _moments(shape, at)
-    for name, value in shape:
-        if isinstance(value, tuple):
+    changed: dict[str, Any] = {}
+    for name, value in shape.__dict__.items():
+        if isinstance(value, str):
+            if name in _SHOWN:
+                changed[name] = _SHOWN[name](at, value)
+        elif isinstance(value, tuple):
             if value and isinstance(value[0], Shape):
                 changed[name] = tuple(_in_zone(one, at) for one in value)
         elif not isinstance(value, PLAIN) and isinstance(value, Shape):

@@ -5,8 +5,10 @@
 local function consume(costs)
   local after, longest, which = {}, 0.001, 0 -- sums of intervals are not exact
   for index, cost in ipairs(costs) do
-    after[index] = math.max(tonumber(call('GET', prefix .. 'b:' .. cost[1]) or 0), now) + cost[2]
-    local wait = after[index] - now - cost[2] * cost[3]
+    local empty = now + cost[2] * cost[3] -- full no later than an empty bucket, even if this clock was set back
+    local full = math.min(tonumber(call('GET', prefix .. 'b:' .. cost[1]) or 0), empty)
+    after[index] = math.max(full, now) + cost[2]
+    local wait = after[index] - empty
     if wait > longest then longest, which = wait, index end
   end
   if which > 0 then return which, math.ceil(longest) end
