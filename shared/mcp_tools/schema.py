@@ -83,8 +83,8 @@ def read_arguments(
     model: type[InputT], arguments: Mapping[str, Any], reading: Reading
 ) -> tuple[InputT | None, list[Problem]]:
     """Return the arguments as `model`, or all problems with their form."""
-    if not arguments and (required := missing(model)):
-        return None, list(required)
+    if not arguments and (missing := _missing(model, current_language())):
+        return None, list(missing)
     try:
         return model.read(arguments, reading), []
     except ValidationError as error:
@@ -95,13 +95,9 @@ def read_arguments(
     return None, [one for one in problems if one.field not in absent & given]
 
 
-def missing(model: type[ToolInput]) -> tuple[Problem, ...]:
-    """Return the problems of a call without any arguments: the most usual ones, and pydantic takes long over them."""
-    return _missing(model, current_language())
-
-
 @cache  # as many as there are tools and languages
 def _missing(model: type[ToolInput], language: Language) -> tuple[Problem, ...]:  # noqa: ARG001 - a key
+    """Return the problems of a call without any arguments: the most usual ones, and pydantic takes long over them."""
     required = ((name, field) for name, field in arguments_of(model).items() if field.is_required())
     return tuple(_is_missing(name, _hint(field)) for name, field in required)
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, NamedTuple
 
 from mcp.server import ServerRequestContext
@@ -15,20 +14,18 @@ from pydantic import PrivateAttr
 from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
-from shared.localization import Language, current_language, localized
+from shared.localization import localized
 from shared.mcp_tools import render
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.right_arguments import call_again, in_code
 from shared.mcp_tools.call_log import CallLog, CallSteps, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.cleaning import cleaned
-from shared.mcp_tools.inputs import ToolInput
-from shared.mcp_tools.schema import missing, read_arguments, refuse_excess, schema_of, under_right_names
+from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.dates.dated import dated
-from shared.tickets.references import REFERENCES
 from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
 from shared.visible_text import visible
@@ -61,9 +58,6 @@ class TicketTool:
         self._call_log = call_log
         self._habits = habits
         self.name = spec.name
-        required = {problem.field for problem in missing(spec.input_model)}
-        self._needs_arguments = bool(required) and spec.read_only and REFERENCES.keys().isdisjoint(required)
-        """Whether every caller without arguments is refused in the same words: a write also names its user."""
 
     def registered(self) -> Tool:
         """Return it as a tool of the SDK's registry."""
@@ -99,11 +93,8 @@ class TicketTool:
             if arguments:  # many calls have none
                 refuse_excess(arguments)
             async with self._tools_provider.acquire(call.principal) as tools:
-                if self._needs_arguments and not arguments:
-                    outcome, result = InvalidInputError.kind, _nothing_given(self._spec.input_model, current_language())
-                else:
-                    result = await self._call_tool(tools, call, arguments, reading)
-                    outcome = "ok"
+                result = await self._call_tool(tools, call, arguments, reading)
+            outcome = "ok"
         except TicketServerError as error:
             outcome, result = error.kind, _failed(error, reading.arguments)
             lacks = error.scope if isinstance(error, InsufficientScopeError) else None
@@ -165,12 +156,6 @@ class _RegisteredTool(Tool):
         """Run one call and return its result."""
         text, structured, is_error = await self._tool.run(arguments, context.request_context)
         return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=is_error)
-
-
-@cache  # as many as there are tools and languages
-def _nothing_given(model: type[ToolInput], language: Language) -> ToolResult:  # noqa: ARG001 - a key
-    """Return the result of every call without any arguments."""
-    return _failed(InvalidInputError.of(missing(model)), {})
 
 
 def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> ToolResult:

@@ -1,24 +1,19 @@
 """The form of arguments: what is converted, what is refused, and that no surprising value gets through."""
 
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from shared.client_habits import ClientHabits
 from shared.errors import Problem
-from shared.identity import Principal, Scope
 from shared.localization import LANGUAGES, Language, in_language
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, ToolInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments, schema_of, under_right_names
-from tests.shared.given import World
 
 InputT = TypeVar("InputT", bound=ToolInput)
-
-ABSENT: Final = {"random_string": ""}
-"""What some clients send instead of no arguments."""
 
 
 def read(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
@@ -59,16 +54,6 @@ def test_a_call_without_arguments_has_the_problems_that_validation_finds(spec: T
         _, validated = read(spec.input_model, dict.fromkeys(spec.input_model.model_json_schema()["properties"]))
 
     assert problems == validated
-
-
-async def test_a_call_without_arguments_is_answered_as_one_whose_arguments_count_as_absent(existing: World) -> None:
-    existing.principal = Principal("writer", scopes=frozenset(Scope))
-    for spec in TOOLS:
-        for language in (*LANGUAGES, *LANGUAGES):
-            existing.headers = {"accept-language": language}
-            with_none, with_absent = await existing.call(spec.name), await existing.call(spec.name, **ABSENT)
-            if with_none.is_error:
-                assert with_none == with_absent, spec.name
 
 
 @pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x", "y"]])
