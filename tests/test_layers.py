@@ -40,6 +40,7 @@ LAYER_1: Final = (
         "shared.lru",
         "shared.params_problem",
         "shared.periodic",
+        "shared.plain_calls",
     ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.request_log", "shared.telemetry"),
     *("shared.throttled_audit", "shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
@@ -163,7 +164,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
-        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.tracing"),
+        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.plain_calls", "shared.tracing"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

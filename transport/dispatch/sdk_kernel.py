@@ -45,6 +45,7 @@ from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
+from shared.plain_calls import check_plain_calls_once
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
 from shared.tracing import trace_where_needed
@@ -129,6 +130,8 @@ class SDKKernel:
         self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
         trace_where_needed(self._server)
+        if own_tools is None:
+            check_plain_calls_once(self._server)
         self._channel = channel
         self._usage = usage
         self._tenants = tenants
