@@ -3,9 +3,7 @@
 Every JSON-RPC message that leaves over HTTP is made by `encode`.
 """
 
-import json
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from mcp_types import (
@@ -20,7 +18,6 @@ from mcp_types import (
     RequestId,
     jsonrpc_message_adapter,
 )
-from pydantic_core import to_json
 
 from shared import json_rpc
 from shared.json_body import MalformedMessageError
@@ -38,8 +35,8 @@ class Inbound(NamedTuple):
     """One message of a POST."""
 
     message: JSONRPCMessage
-    digest: bytes
-    """By which a repeat of the same request is recognised."""
+    value: Message
+    """It, as it was read."""
     is_modern: bool
     """Whether it carries the envelope of 2026-07-28; `initialize` never does, whatever its parameters say."""
 
@@ -63,7 +60,7 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: Message | MalformedMessageError) -> Inbound:
     if isinstance(value, MalformedMessageError):
         raise value
-    return Inbound(_model(value), sha256(_distinct(value)).digest(), _is_modern(value))
+    return Inbound(_model(value), value, _is_modern(value))
 
 
 def _model(value: Message) -> JSONRPCMessage:
@@ -73,14 +70,6 @@ def _model(value: Message) -> JSONRPCMessage:
     kind = JSONRPCRequest if "id" in value else JSONRPCNotification
     model: JSONRPCMessage = kind.__pydantic_validator__.validate_python(value)  # `model_validate` only adds options
     return model
-
-
-def _distinct(value: Message) -> bytes:
-    """Return a message as bytes that no other message has; its arguments may hold half a surrogate pair."""
-    try:
-        return to_json(value)
-    except ValueError:
-        return json.dumps(value).encode()
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:

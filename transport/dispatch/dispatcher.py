@@ -20,6 +20,7 @@ from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.request_log import RequestLog
 from shared.telemetry import get_logger
+from shared.wire_json import digest
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
@@ -252,7 +253,8 @@ class Dispatcher:
     ) -> tuple[list[AccessDecision], list[RequestClaim]]:
         """Return what was decided about each request, and its claim. Raises: InsufficientScopeError."""
         accesses, claims = list[AccessDecision](), list[RequestClaim]()
-        for message, digest, _ in messages:
+        for inbound in messages:
+            message = inbound.message
             if not isinstance(message, JSONRPCRequest):
                 continue
             access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
@@ -260,7 +262,7 @@ class Dispatcher:
                 raise await self._policy.scope_error(caller, message, access.missing_scope)
             accesses.append(access)
             opens_epoch = message.method == "initialize"
-            claims.append(RequestClaim(message.id, digest, access.writes, opens_epoch, access.costs))
+            claims.append(RequestClaim(message.id, digest(inbound.value), access.writes, opens_epoch, access.costs))
         return accesses, claims
 
     def _call(

@@ -111,7 +111,10 @@ def name_of(client_info: Any) -> str:
     name = client_info.get("name") if isinstance(client_info, dict) else None
     if not isinstance(name, str):
         return UNKNOWN
-    return _UNPRINTABLE.sub("?", name[:MAX_NAME]).strip() or UNKNOWN
+    name = name[:MAX_NAME]
+    if not (name.isascii() and name.isprintable()):
+        name = _UNPRINTABLE.sub("?", name)
+    return name.strip() or UNKNOWN
 
 
 def revision_of(version: Any) -> str:
