@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeGuard
 
 from mcp.server import ServerRequestContext
-from mcp_types import JSONRPCRequest
 
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.wire_json import encode
 

@@ -10,7 +10,7 @@ here first.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared import json_body
 from shared.bounds import has_more_values, holds_more_values
@@ -30,6 +30,14 @@ _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Message = dict[str, Any]
 """A message that may be served: a request, a notification or a response."""
+
+
+class JSONRPCRequest(NamedTuple):
+    """A request that passed; the SDK's model of one would check again what `read` did."""
+
+    id: str | int
+    method: str
+    params: dict[str, Any] | None = None
 
 
 def read(body: bytes) -> tuple[Sequence[Message | MalformedMessageError], bool]:

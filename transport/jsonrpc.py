@@ -11,17 +11,16 @@ from mcp_types import (
     INVALID_REQUEST,
     PROTOCOL_VERSION_META_KEY,
     JSONRPCError,
-    JSONRPCMessage,
     JSONRPCNotification,
-    JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
 )
+from mcp_types import JSONRPCRequest as SDKRequest
 
 from shared import json_rpc
 from shared.json_body import MalformedMessageError
-from shared.json_rpc import LOOK_FIRST, Message
+from shared.json_rpc import LOOK_FIRST, JSONRPCRequest, Message
 from shared.wire_json import encode
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
@@ -34,7 +33,7 @@ ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 class Inbound(NamedTuple):
     """One message of a POST."""
 
-    message: JSONRPCMessage
+    message: ClientMessage | JSONRPCRequest
     value: Message
     """It, as it was read."""
     is_modern: bool
@@ -63,13 +62,14 @@ def _inbound(value: Message | MalformedMessageError) -> Inbound:
     return Inbound(_model(value), value, _is_modern(value))
 
 
-def _model(value: Message) -> JSONRPCMessage:
-    """Return a message as the SDK's model of it: which one shows in its members, so that only one is tried."""
-    if "method" not in value or "error" in value:
-        return jsonrpc_message_adapter.validate_python(value)
-    kind = JSONRPCRequest if "id" in value else JSONRPCNotification
-    model: JSONRPCMessage = kind.__pydantic_validator__.validate_python(value)  # `model_validate` only adds options
-    return model
+def _model(value: Message) -> ClientMessage | JSONRPCRequest:
+    """Return a message as what it is, which shows in its members."""
+    if "error" in value or "method" not in value:
+        model = jsonrpc_message_adapter.validate_python(value)
+        return JSONRPCRequest(model.id, model.method, model.params) if isinstance(model, SDKRequest) else model
+    if "id" in value:
+        return JSONRPCRequest(value["id"], value["method"], value.get("params"))
+    return JSONRPCNotification(jsonrpc="2.0", method=value["method"], params=value.get("params"))
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:

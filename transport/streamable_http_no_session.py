@@ -8,9 +8,10 @@ As before 2026-07-28 in general, a client that leaves cancels nothing.
 
 from collections.abc import Sequence
 
-from mcp_types import DEFAULT_NEGOTIATED_VERSION, JSONRPCNotification, JSONRPCRequest
+from mcp_types import DEFAULT_NEGOTIATED_VERSION, JSONRPCNotification
 from starlette.types import ASGIApp
 
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import Counter, get_logger
 from transport.dispatch.context import Caller
 from transport.dispatch.stateless import StatelessDispatcher

@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_types import JSONRPCRequest
 
 from shared.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
+from shared.json_rpc import JSONRPCRequest
 from shared.wire_json import digest
 from tests.shared.cost import costs_less
 from transport.jsonrpc import parse

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, jsonrpc_message_adapter
+from mcp_types import JSONRPCNotification, JSONRPCResponse, jsonrpc_message_adapter
+from mcp_types import JSONRPCRequest as SDKRequest
 
 from shared import json_body, json_rpc
 from shared.json_body import MalformedMessageError
+from shared.json_rpc import JSONRPCRequest
 from shared.wire_json import digest
 from tests.kills import kills
 from transport import jsonrpc
@@ -62,7 +64,10 @@ def test_what_passes_is_the_message_that_the_sdk_reads(value: dict[str, Any]) ->
         (one,), _ = parse(as_body(value))
     except MalformedMessageError:
         return
-    assert one.message == jsonrpc_message_adapter.validate_python(value)
+    read = jsonrpc_message_adapter.validate_python(value)
+    expected = JSONRPCRequest(read.id, read.method, read.params) if isinstance(read, SDKRequest) else read
+    assert one.message == expected
+    assert type(one.message) is type(expected)
 
 
 def test_an_error_answer_may_have_a_null_id() -> None:

@@ -13,11 +13,12 @@ from typing import Final, NamedTuple
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import JSONRPCRequest, RequestId
+from mcp_types import RequestId
 
 from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from shared.telemetry import get_logger
 from shared.wire_json import digest

@@ -30,12 +30,12 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
-    JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import KEPT_TOOLS, SDKKernel

@@ -37,12 +37,12 @@ from mcp_types import (
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
-    JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.plain_calls import check_plain_calls_once
@@ -260,7 +260,7 @@ class SDKKernel:
             params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
             try:
                 for _ in range(MAX_LIST_PAGES):
-                    listed = JSONRPCRequest(jsonrpc="2.0", id=request.id, method="tools/list", params=params)
+                    listed = JSONRPCRequest(id=request.id, method="tools/list", params=params)
                     result = await self._serve_alone(None, context, listed)
                     self._learn(result["tools"])
                     if "nextCursor" not in result:

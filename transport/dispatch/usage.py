@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
+from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from shared.json_rpc import JSONRPCRequest
 from shared.periodic import periodic_task
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport.sessions.session import SessionRecord
