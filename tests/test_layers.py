@@ -106,9 +106,9 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.telemetry": ("shared.log_lines",),
-    "shared.request_log": ("shared.identity", "shared.telemetry"),
+    "shared.request_log": ("shared.identity", "shared.json_rpc", "shared.telemetry"),
     "shared.blind_cache": ("shared.lru",),
-    "shared.direct_calls": ("shared.lru", "shared.wire_json"),
+    "shared.direct_calls": ("shared.json_rpc", "shared.lru", "shared.wire_json"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (
