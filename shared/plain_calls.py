@@ -6,22 +6,19 @@ result of nothing but text, are the same to both. Everything else is left to the
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, ErrorData
+from mcp_types import INTERNAL_ERROR, CallToolResult, ErrorData, TextContent
 from mcp_types.methods import serialize_server_result
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 _CALL: Final = "tools/call"
 _ASKED: Final = frozenset({"name", "arguments"})
-_SAID: Final = frozenset({"content", "isError", "structuredContent", "resultType"})
-"""Of these, `resultType` is of 2026-07-28 alone."""
-_TEXT: Final = frozenset({"type", "text"})
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -44,8 +41,7 @@ class _PlainCalls:
         result = await entry.handler(ctx, entry.params_type.model_validate(ctx.params, by_name=False))
         if isinstance(result, ErrorData):
             raise MCPError.from_error_data(result)
-        value = _value(result)
-        return _plain_result(value) or _result(value, ctx.session.protocol_version)
+        return _plain_result(result) or _result(result, ctx.session.protocol_version)
 
 
 def _is_plain(ctx: ServerRequestContext[Any, Any]) -> bool:
@@ -56,40 +52,46 @@ def _is_plain(ctx: ServerRequestContext[Any, Any]) -> bool:
     if session.client_params is None or session.protocol_version not in HANDSHAKE_PROTOCOL_VERSIONS:
         return False
     name, arguments = params["name"], params["arguments"]
-    return isinstance(name, str) and name.isascii() and isinstance(arguments, dict) and all(map(str.isascii, arguments))
+    return isinstance(name, str) and name.isascii() and _is_object(arguments)
 
 
-def _value(result: object) -> dict[str, Any]:
-    """Return what a handler returned as JSON has it."""
-    if isinstance(result, BaseModel):
-        return result.model_dump(by_alias=True, mode="json", exclude_none=True)
-    if result is None or isinstance(result, dict):
-        return result or {}
-    raise TypeError(f"The handler of {_CALL} returned {type(result).__name__}.")
-
-
-def _plain_result(value: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a result as each revision has it; None where that is for its model to say."""
-    content, is_error, structured = map(value.get, ("content", "isError", "structuredContent"), ((), None, {}))
-    if not (value.keys() <= _SAID and isinstance(content, list) and all(map(_is_text, content))):
+def _plain_result(result: object) -> dict[str, Any] | None:
+    """Return a result as the models of all revisions have it; None where that is for them to say."""
+    if type(result) is not CallToolResult or result.meta is not None:
         return None
-    if not (isinstance(is_error, bool) and isinstance(structured, dict) and all(map(str.isascii, structured))):
+    content, is_error, structured = result.content, result.is_error, result.structured_content
+    if not (isinstance(content, list) and isinstance(is_error, bool)):
         return None
-    plain = {"content": [{"text": one["text"], "type": "text"} for one in content], "isError": is_error}
-    return plain | {"structuredContent": structured} if "structuredContent" in value else plain
+    texts = [{"text": one.text, "type": "text"} for one in content if _is_text(one)]
+    if len(texts) < len(content):
+        return None
+    plain: dict[str, Any] = {"content": texts, "isError": is_error}
+    if structured is None:
+        return plain
+    value = to_jsonable_python(structured, by_alias=True, exclude_none=True)
+    return plain | {"structuredContent": value} if _is_object(value) else None
 
 
-def _is_text(content: object) -> bool:
+def _is_object(value: object) -> bool:
+    """Whether a value is an object, all of whose names are in whole characters."""
+    return isinstance(value, dict) and all(map(str.isascii, value))
+
+
+def _is_text(content: object) -> TypeGuard[TextContent]:
     """Whether a part of a result is text and nothing else, in whole characters."""
-    if not isinstance(content, dict) or content.keys() != _TEXT or content["type"] != "text":
+    if type(content) is not TextContent or content.annotations is not None or content.meta is not None:
         return False
-    text = content["text"]
-    return isinstance(text, str) and (text.isascii() or _HALF.search(text) is None)
+    text = content.text
+    return content.type == "text" and isinstance(text, str) and (text.isascii() or _HALF.search(text) is None)
 
 
-def _result(value: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """Return a result as revision `version` has it. Raises: MCPError."""
+def _result(result: object, version: str) -> dict[str, Any]:
+    """Return a result as the model of revision `version` has it. Raises: MCPError."""
+    if isinstance(result, BaseModel):
+        result = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+    elif not (result is None or isinstance(result, dict)):
+        raise TypeError(f"The handler of {_CALL} returned {type(result).__name__}.")
     try:
-        return serialize_server_result(_CALL, version, value)
+        return serialize_server_result(_CALL, version, result or {})
     except ValidationError as error:
         raise MCPError(INTERNAL_ERROR, "Handler returned an invalid result") from error

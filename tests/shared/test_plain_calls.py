@@ -1,6 +1,7 @@
 """A server that checks plain calls once answers every call, whatever its handler returns, as the SDK's kernel does."""
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -42,6 +43,14 @@ RESULTS: dict[str, Any] = {
     "structured": CallToolResult(content=[TEXT], structured_content={"a": None, "日": [1, float("nan"), {HALF: HALF}]}),
     "empty structure": CallToolResult(content=[TEXT], structured_content={}),
     "list": CallToolResult(content=[TEXT], structured_content=[1]),
+    "model": CallToolResult(content=[TEXT], structured_content=TEXT),
+    "values": CallToolResult(
+        content=[], structured_content={"a": [date(2026, 1, 1), b"x", {5}], "b": TEXT, "c": {1: 2}}
+    ),
+    "no JSON": CallToolResult(content=[TEXT], structured_content={"a": object()}),
+    "number as a name": CallToolResult(content=[TEXT], structured_content={5: 1}),
+    "no type": CallToolResult(content=[TextContent.model_construct(type=ODD, text="a")]),
+    "no list": CallToolResult.model_construct(content=ODD, is_error=False),
     "half a name": CallToolResult(content=[TEXT], structured_content={HALF: 1}),
     "half a text": CallToolResult(content=[TextContent.model_construct(type="text", text=HALF)]),
     "no text": CallToolResult(content=[TextContent.model_construct(type="text", text=ODD)]),
