@@ -10,7 +10,8 @@ here first.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from shared import json_body
 from shared.bounds import has_more_values, holds_more_values
@@ -32,7 +33,8 @@ Message = dict[str, Any]
 """A message that may be served: a request, a notification or a response."""
 
 
-class JSONRPCRequest(NamedTuple):
+@dataclass(slots=True)
+class JSONRPCRequest:
     """A request that passed; the SDK's model of one would check again what `read` did."""
 
     id: str | int

@@ -4,7 +4,8 @@ Every JSON-RPC message that leaves over HTTP is made by `encode`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from mcp_types import (
     INTERNAL_ERROR,
@@ -30,7 +31,8 @@ ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """What a client sends that is no request."""
 
 
-class Inbound(NamedTuple):
+@dataclass(slots=True)
+class Inbound:
     """One message of a POST."""
 
     message: ClientMessage | JSONRPCRequest

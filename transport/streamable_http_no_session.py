@@ -66,7 +66,7 @@ class NoSessionHandler:
         if is_batch:
             check_batching(revision)
         requests = list[JSONRPCRequest]()
-        for message, *_ in messages:
+        for message in [one.message for one in messages]:
             if isinstance(message, JSONRPCRequest):
                 requests.append(message)
             elif not isinstance(message, JSONRPCNotification):

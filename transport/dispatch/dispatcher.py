@@ -228,14 +228,15 @@ class Dispatcher:
             raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
         calls = list[SessionCall]()
         recorded = zip(claimed.attempts, accesses, strict=True)
-        for message, _, is_modern in messages:
+        for inbound in messages:
+            message = inbound.message
             if not isinstance(message, JSONRPCRequest):
                 await self._receive(claimed, message, caller)
                 continue
             attempt, access = next(recorded)
             if attempt is None:  # it joined one that runs
                 continue
-            call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
+            call = self._call(claimed.record, attempt, message, caller, is_modern=inbound.is_modern)
             if await self._is_refused(call, access, claimed.waits.get(attempt.request), caller):
                 continue
             self._running.add(call)
