@@ -6,11 +6,11 @@ may be refused, or mean more, is left to the kernel: unknown parameters, names t
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
 
 from mcp.server import ServerRequestContext
-from mcp_types import JSONRPCRequest
 
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.wire_json import encode
 
@@ -55,13 +55,17 @@ class DirectCalls:
         params = request.params
         if self._tools is None or request.method != "tools/call" or params is None or not params.keys() <= _PLAIN:
             return None
-        arguments, meta = params.get("arguments", {}), params.get("_meta", {})
-        if not _is_plain(arguments) or not _is_plain(meta) or not _is_token(meta.get("progressToken", 0)):
+        if not self._tools.has(params.get("name")) or not _is_plain(params.get("arguments", {})):
             return None
-        envelope = _envelope(meta)
-        if self._served.get(encode(envelope)) is None if is_modern else envelope:
-            return None
-        return self._tools if self._tools.has(params.get("name")) else None
+        meta = params.get("_meta")
+        passes = self._is_served(meta) if is_modern else "_meta" not in params or _is_empty(meta)
+        return self._tools if passes else None
+
+    def _is_served(self, meta: object) -> bool:
+        """Whether the kernel served this envelope. Few requests have more beside it, so it is looked up as it is."""
+        if self._served.get(encode(meta)) is not None:
+            return True
+        return _is_plain_meta(meta) and self._served.get(encode(_envelope(meta))) is not None
 
     def served(self, request: JSONRPCRequest) -> None:
         """Take note that the kernel served a request of 2026-07-28: it accepts its envelope."""
@@ -70,8 +74,17 @@ class DirectCalls:
             self._served.put(envelope, True)
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict) and all(map(str.isascii, value))
+
+
+def _is_empty(meta: object) -> bool:
+    """Whether nothing in the `_meta` of another revision concerns the kernel."""
+    return _is_plain_meta(meta) and not _envelope(meta)
+
+
+def _is_plain_meta(meta: object) -> TypeGuard[Mapping[str, Any]]:
+    return _is_plain(meta) and _is_token(meta.get("progressToken", 0))
 
 
 def _is_token(value: object) -> bool:

@@ -10,6 +10,7 @@ here first.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from shared import json_body
@@ -30,6 +31,15 @@ _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Message = dict[str, Any]
 """A message that may be served: a request, a notification or a response."""
+
+
+@dataclass(slots=True)
+class JSONRPCRequest:
+    """A request that passed; the SDK's model of one would check again what `read` did."""
+
+    id: str | int
+    method: str
+    params: dict[str, Any] | None = None
 
 
 def read(body: bytes) -> tuple[Sequence[Message | MalformedMessageError], bool]:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from mcp_types import JSONRPCRequest
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import OTHER, LogContext, get_logger, trace_of
 
 log = get_logger(__name__)

@@ -8,6 +8,7 @@ Source: RFC 8259, sections 6, 7 and 8; Unicode 16, section 5.8.
 
 import json
 import re
+from hashlib import sha256
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -33,6 +34,15 @@ def encode(value: object) -> bytes:
     if 0xC2 in text:
         text = text.replace(b"\xc2\x85", b"\\u0085")
     return text
+
+
+def digest(value: object) -> bytes:
+    """Return what only the same JSON has, however it was spaced; texts of it may hold half a surrogate pair."""
+    try:
+        text = to_json(value)
+    except ValueError:
+        text = json.dumps(value).encode()
+    return sha256(text).digest()
 
 
 def _representable(value: object) -> Any:

@@ -40,6 +40,7 @@ LAYER_1: Final = (
         "shared.lru",
         "shared.params_problem",
         "shared.periodic",
+        "shared.plain_calls",
     ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.request_log", "shared.telemetry"),
     *("shared.throttled_audit", "shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
@@ -105,9 +106,9 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.telemetry": ("shared.log_lines",),
-    "shared.request_log": ("shared.identity", "shared.telemetry"),
+    "shared.request_log": ("shared.identity", "shared.json_rpc", "shared.telemetry"),
     "shared.blind_cache": ("shared.lru",),
-    "shared.direct_calls": ("shared.lru", "shared.wire_json"),
+    "shared.direct_calls": ("shared.json_rpc", "shared.lru", "shared.wire_json"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
     "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (
@@ -163,7 +164,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.context": (  # the types of a middleware
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
-        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.tracing"),
+        *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.plain_calls", "shared.tracing"),
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

@@ -3,28 +3,25 @@
 Every JSON-RPC message that leaves over HTTP is made by `encode`.
 """
 
-import json
 from collections.abc import Mapping
-from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     PROTOCOL_VERSION_META_KEY,
     JSONRPCError,
-    JSONRPCMessage,
     JSONRPCNotification,
-    JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
 )
-from pydantic_core import to_json
+from mcp_types import JSONRPCRequest as SDKRequest
 
 from shared import json_rpc
 from shared.json_body import MalformedMessageError
-from shared.json_rpc import LOOK_FIRST, Message
+from shared.json_rpc import LOOK_FIRST, JSONRPCRequest, Message
 from shared.wire_json import encode
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
@@ -34,12 +31,13 @@ ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """What a client sends that is no request."""
 
 
-class Inbound(NamedTuple):
+@dataclass(slots=True)
+class Inbound:
     """One message of a POST."""
 
-    message: JSONRPCMessage
-    digest: bytes
-    """By which a repeat of the same request is recognised."""
+    message: ClientMessage | JSONRPCRequest
+    value: Message
+    """It, as it was read."""
     is_modern: bool
     """Whether it carries the envelope of 2026-07-28; `initialize` never does, whatever its parameters say."""
 
@@ -63,24 +61,17 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: Message | MalformedMessageError) -> Inbound:
     if isinstance(value, MalformedMessageError):
         raise value
-    return Inbound(_model(value), sha256(_distinct(value)).digest(), _is_modern(value))
+    return Inbound(_model(value), value, _is_modern(value))
 
 
-def _model(value: Message) -> JSONRPCMessage:
-    """Return a message as the SDK's model of it: which one shows in its members, so that only one is tried."""
-    if "method" not in value or "error" in value:
-        return jsonrpc_message_adapter.validate_python(value)
-    kind = JSONRPCRequest if "id" in value else JSONRPCNotification
-    model: JSONRPCMessage = kind.__pydantic_validator__.validate_python(value)  # `model_validate` only adds options
-    return model
-
-
-def _distinct(value: Message) -> bytes:
-    """Return a message as bytes that no other message has; its arguments may hold half a surrogate pair."""
-    try:
-        return to_json(value)
-    except ValueError:
-        return json.dumps(value).encode()
+def _model(value: Message) -> ClientMessage | JSONRPCRequest:
+    """Return a message as what it is, which shows in its members."""
+    if "error" in value or "method" not in value:
+        model = jsonrpc_message_adapter.validate_python(value)
+        return JSONRPCRequest(model.id, model.method, model.params) if isinstance(model, SDKRequest) else model
+    if "id" in value:
+        return JSONRPCRequest(value["id"], value["method"], value.get("params"))
+    return JSONRPCNotification(jsonrpc="2.0", method=value["method"], params=value.get("params"))
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:

@@ -13,13 +13,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from mcp_types import JSONRPCRequest, RequestId
+from mcp_types import RequestId
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import Counter, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller

@@ -8,9 +8,10 @@ As before 2026-07-28 in general, a client that leaves cancels nothing.
 
 from collections.abc import Sequence
 
-from mcp_types import DEFAULT_NEGOTIATED_VERSION, JSONRPCNotification, JSONRPCRequest
+from mcp_types import DEFAULT_NEGOTIATED_VERSION, JSONRPCNotification
 from starlette.types import ASGIApp
 
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import Counter, get_logger
 from transport.dispatch.context import Caller
 from transport.dispatch.stateless import StatelessDispatcher
@@ -65,7 +66,7 @@ class NoSessionHandler:
         if is_batch:
             check_batching(revision)
         requests = list[JSONRPCRequest]()
-        for message, *_ in messages:
+        for message in [one.message for one in messages]:
             if isinstance(message, JSONRPCRequest):
                 requests.append(message)
             elif not isinstance(message, JSONRPCNotification):

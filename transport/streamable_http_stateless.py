@@ -8,11 +8,12 @@ Source: modelcontextprotocol.io/specification/2026-07-28/basic/transports; SEP-2
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mcp_types import CLIENT_INFO_META_KEY, HEADER_MISMATCH, ErrorData, JSONRPCNotification, JSONRPCRequest, RequestId
+from mcp_types import CLIENT_INFO_META_KEY, HEADER_MISMATCH, ErrorData, JSONRPCNotification, RequestId
 from mcp_types.version import LATEST_MODERN_VERSION
 from starlette.types import ASGIApp
 
 from shared.client_habits import ClientHabits
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Caller

@@ -7,9 +7,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_types import JSONRPCRequest
 
 from shared.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
+from shared.json_rpc import JSONRPCRequest
+from shared.wire_json import digest
 from tests.shared.cost import costs_less
 from transport.jsonrpc import parse
 
@@ -136,7 +137,7 @@ def test_half_a_pair_in_an_argument_is_for_the_tool_to_judge(text: str) -> None:
 
 
 def test_messages_with_different_halves_are_different() -> None:
-    digests = {parse(call(f'"{text}"'))[0][0].digest for text in ("\\ud83d", "\\ud83e", "?", "\\ufffd")}
+    digests = {digest(parse(call(f'"{text}"'))[0][0].value) for text in ("\\ud83d", "\\ud83e", "?", "\\ufffd")}
 
     assert len(digests) == 4
 

@@ -16,10 +16,10 @@ from mcp.server import ServerRequestContext
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import JSONRPCRequest
 
 from shared.client_habits import ClientHabits
 from shared.identity import Principal, Scope
+from shared.json_rpc import JSONRPCRequest
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import TicketServer, build_server
@@ -94,7 +94,7 @@ class Side:
                 record.version = call.revision
             if call.place == "early":
                 record.client_params = None
-        request = JSONRPCRequest(jsonrpc="2.0", id=number, method="tools/call", params=call.params)
+        request = JSONRPCRequest(id=number, method="tools/call", params=call.params)
         context = DispatchContext(
             self.client,
             Address("a"),

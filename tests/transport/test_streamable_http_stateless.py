@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp_types import JSONRPCRequest
 
+from shared.json_rpc import JSONRPCRequest
 from tests.kills import kills
 from tests.transport.http_client import (
     ACCEPT,

@@ -13,13 +13,15 @@ from typing import Final, NamedTuple
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import JSONRPCRequest, RequestId
+from mcp_types import RequestId
 
 from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from shared.telemetry import get_logger
+from shared.wire_json import digest
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
@@ -226,14 +228,15 @@ class Dispatcher:
             raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
         calls: list[SessionCall] = []
         recorded, decided = iter(claimed.attempts), iter(accesses)
-        for message, _, is_modern in messages:
+        for inbound in messages:
+            message = inbound.message
             if not isinstance(message, JSONRPCRequest):
                 await self._receive(claimed, message, caller)
                 continue
             attempt, access = next(recorded), next(decided)
             if attempt is None:  # it joined one that runs
                 continue
-            call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
+            call = self._call(claimed.record, attempt, message, caller, is_modern=inbound.is_modern)
             if await self._is_refused(call, access, claimed.waits.get(attempt.request), caller):
                 continue
             self._running.add(call)
@@ -253,7 +256,8 @@ class Dispatcher:
         """Return what was decided about each request, and its claim. Raises: InsufficientScopeError."""
         accesses: list[AccessDecision] = []
         claims: list[RequestClaim] = []
-        for message, digest, _ in messages:
+        for inbound in messages:
+            message = inbound.message
             if not isinstance(message, JSONRPCRequest):
                 continue
             access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
@@ -261,7 +265,7 @@ class Dispatcher:
                 raise await self._policy.scope_error(caller, message, access.missing_scope)
             accesses.append(access)
             opens_epoch = message.method == "initialize"
-            claims.append(RequestClaim(message.id, digest, access.writes, opens_epoch, access.costs))
+            claims.append(RequestClaim(message.id, digest(inbound.value), access.writes, opens_epoch, access.costs))
         return accesses, claims
 
     def _call(

@@ -30,12 +30,12 @@ from mcp_types import (
     PROTOCOL_VERSION_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
-    JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import KEPT_TOOLS, SDKKernel
@@ -116,11 +116,14 @@ def agrees(request: JSONRPCRequest, headers: RawHeaders) -> bool:
         return False
     if CLIENT_CAPABILITIES_META_KEY not in meta:
         return False
-    expected = {_VERSION: _LATEST, _METHOD: _METHODS.get(request.method)}
-    if request.method in NAME_BEARING_METHODS:
-        expected[_NAME] = _literal(params.get(NAME_BEARING_METHODS[request.method]))
-    said = [header for header in headers if header[0].startswith(b"mcp-")]
-    return len(said) == len(expected) and dict(said) == expected
+    method = request.method
+    expected = {_VERSION: _LATEST, _METHOD: _METHODS.get(method)}
+    if (name := NAME_BEARING_METHODS.get(method)) is not None:
+        expected[_NAME] = _literal(params.get(name))
+    said = dict(headers)
+    if len(said) < len(headers) or b" ".join(said).count(b"mcp-") != len(expected):
+        return False
+    return expected.items() <= said.items()
 
 
 def _literal(value: object) -> bytes | None:

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from mcp_types import JSONRPCRequest
-
 from shared.errors import Effect
 from shared.identity import InsufficientScopeError, Principal, PrincipalKey, Scope
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import jsonrpc

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from mcp_types import JSONRPCRequest
-
 from shared.audit import AuditEvent
 from shared.identity import Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import trace_of
 from shared.throttled_audit import ThrottledAuditTrail
 

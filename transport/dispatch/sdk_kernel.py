@@ -37,14 +37,15 @@ from mcp_types import (
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
-    JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
+from shared.plain_calls import check_plain_calls_once
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
 from shared.tracing import trace_where_needed
@@ -129,6 +130,8 @@ class SDKKernel:
         self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
         trace_where_needed(self._server)
+        if own_tools is None:
+            check_plain_calls_once(self._server)
         self._channel = channel
         self._usage = usage
         self._tenants = tenants
@@ -257,7 +260,7 @@ class SDKKernel:
             params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
             try:
                 for _ in range(MAX_LIST_PAGES):
-                    listed = JSONRPCRequest(jsonrpc="2.0", id=request.id, method="tools/list", params=params)
+                    listed = JSONRPCRequest(id=request.id, method="tools/list", params=params)
                     result = await self._serve_alone(None, context, listed)
                     self._learn(result["tools"])
                     if "nextCursor" not in result:

@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import INTERNAL_ERROR, JSONRPCRequest
+from mcp_types import INTERNAL_ERROR
 
 from shared.errors import TicketServerError
+from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext

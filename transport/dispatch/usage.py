@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
+from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from shared.json_rpc import JSONRPCRequest
 from shared.periodic import periodic_task
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport.sessions.session import SessionRecord
@@ -111,7 +112,10 @@ def name_of(client_info: Any) -> str:
     name = client_info.get("name") if isinstance(client_info, dict) else None
     if not isinstance(name, str):
         return UNKNOWN
-    return _UNPRINTABLE.sub("?", name[:MAX_NAME]).strip() or UNKNOWN
+    name = name[:MAX_NAME]
+    if not (name.isascii() and name.isprintable()):
+        name = _UNPRINTABLE.sub("?", name)
+    return name.strip() or UNKNOWN
 
 
 def revision_of(version: Any) -> str:

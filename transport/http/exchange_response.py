@@ -12,11 +12,11 @@ from typing import Any
 from anyio.lowlevel import checkpoint_if_cancelled
 from mcp.shared.dispatcher import CallOptions
 from mcp.shared.exceptions import NoBackChannelError
-from mcp_types import JSONRPCRequest
 from starlette.types import Receive, Scope, Send
 
 from shared.concurrency import Begun, gather_all, within
 from shared.identity import AuthenticationError
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller

@@ -11,9 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from mcp_types import JSONRPCRequest
-
 from shared.concurrency import within
+from shared.json_rpc import JSONRPCRequest
 from transport import jsonrpc
 from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
 from transport.http.request_head import HTTPRequest, RequestHead

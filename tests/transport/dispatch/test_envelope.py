@@ -5,8 +5,8 @@ from typing import Any, Final
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mcp.shared.inbound import encode_header_value
-from mcp_types import JSONRPCRequest
 
+from shared.json_rpc import JSONRPCRequest
 from tests.kills import kills
 from tests.transport.http_client import ENVELOPE, MODERN
 from transport.dispatch.envelope import RawHeaders, agrees, routing_problem, stripped
@@ -60,12 +60,12 @@ def requests(draw: st.DrawFn) -> tuple[JSONRPCRequest, RawHeaders]:
         said[changed] = draw(spellings(str({"mcp-method": method, "mcp-name": name}.get(changed, version))))
     headers = [(one.encode(), value) for one, value in said.items() if draw(st.integers(0, 9))]
     headers += draw(st.lists(st.sampled_from(OTHERS), max_size=1)) if draw(st.booleans()) else []
-    request = JSONRPCRequest.model_construct(jsonrpc="2.0", id=1, method=method, params={"_meta": meta, **named})
+    request = JSONRPCRequest(id=1, method=method, params={"_meta": meta, **named})
     return request, headers
 
 
 def plain(method: str, **params: Any) -> JSONRPCRequest:
-    return JSONRPCRequest(jsonrpc="2.0", id=1, method=method, params={"_meta": ENVELOPE, **params})
+    return JSONRPCRequest(id=1, method=method, params={"_meta": ENVELOPE, **params})
 
 
 def repeating(method: str, name: str | None = None) -> RawHeaders:

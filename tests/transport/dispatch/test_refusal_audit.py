@@ -1,7 +1,6 @@
 """Refusals are recorded, each kind to each principal once a minute at most, and what came between is counted."""
 
-from mcp_types import JSONRPCRequest
-
+from shared.json_rpc import JSONRPCRequest
 from shared.throttled_audit import ThrottledAuditTrail
 from tests.transport.people import Trail, person
 from transport.dispatch.refusal_audit import record_refusal
@@ -11,7 +10,7 @@ ME, YOU, THEM = person("me"), person("you", "you"), person("me", tenant="acme")
 
 
 def asked(tool: str = "echo", method: str = "tools/call") -> JSONRPCRequest:
-    return JSONRPCRequest(jsonrpc="2.0", id=1, method=method, params={"name": tool})
+    return JSONRPCRequest(id=1, method=method, params={"name": tool})
 
 
 class Clock:

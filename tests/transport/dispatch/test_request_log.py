@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 import pytest
-from mcp_types import JSONRPCRequest
 
 from shared.identity import OAUTH, Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.request_log import SPAN, TRACE, RequestLog
 from shared.telemetry import LogContext, add_fields, get_logger
 from tests.captured_logs import capture_logs
@@ -105,7 +105,7 @@ async def test_a_cancelled_call_leaves_its_line_as_well() -> None:
 
 
 def request(method: str = "tools/call", request_id: int | str = 1, **params: Any) -> JSONRPCRequest:
-    return JSONRPCRequest(jsonrpc="2.0", id=request_id, method=method, params=params)
+    return JSONRPCRequest(id=request_id, method=method, params=params)
 
 
 def line_of(request: JSONRPCRequest, principal: Principal = ANYONE, **headers: str) -> dict[str, Any]:

@@ -5,8 +5,8 @@ import json
 from typing import Any, Final
 
 import pytest
-from mcp_types import JSONRPCRequest
 
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import TallyCounter
 from tests.captured_logs import capture_logs
 from tests.transport.serving import bench, until
@@ -30,7 +30,7 @@ def session(name: Any = "probe", version: str | None = "2025-11-25") -> SessionR
 
 
 def request(method: str = "tools/list", **params: Any) -> JSONRPCRequest:
-    return JSONRPCRequest(jsonrpc="2.0", id=1, method=method, params=params)
+    return JSONRPCRequest(id=1, method=method, params=params)
 
 
 def logged(logs: list[dict[str, Any]], event: str) -> list[dict[str, Any]]:
