@@ -16,13 +16,14 @@ from asyncio import Transport
 from collections import Counter
 from functools import partial
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from shared.http.address import network_of, parsed
+from shared.http.cycle import BoundedCycle
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
@@ -197,7 +198,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.server_state.mark_active(self)
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a head alone
-            self.cycle.transport = cast("Transport", _ResponseWrites(self.transport))  # its task has not begun yet
+            BoundedCycle.take_over(self.cycle, self.transport)  # its task has not begun yet
         if self.flow.read_paused:
             self.flow.resume_reading()
 
@@ -261,40 +262,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def serve_health_only(self) -> None:
         """Respond to anything but `HEALTH_PATHS` with 503."""
         self.app = partial(_health_only, self.app)
-
-
-class _ResponseWrites:
-    """The transport of one response: a head with a length waits for the body, so that both are one write.
-
-    uvicorn writes them apart, and a write to a socket takes longer than all else it does for a short response.
-    """
-
-    __slots__ = ("_head", "_transport")
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = None
-        """The head that waits; empty once it is written."""
-
-    def write(self, data: bytes) -> None:
-        """Write `data`, after the head that waits; a head with a length waits."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif self._head is None and data.startswith(b"HTTP/") and b"\r\ncontent-length: " in data:
-            self._head = data
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Close; the head of a response that was given up goes first."""
-        if self._head:
-            self.write(b"")
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
-        return self._transport.is_closing()
 
 
 async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,7 @@ and how often: a page of a foreign site learns nothing, not even whether a key i
 is the same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
+from shared.http.cycle import cycle_of
 from shared.identity import AuthProvider, Principal
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
@@ -40,12 +42,25 @@ EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authent
 PREFLIGHT_S: Final = 600
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+class _Headers:
+    """Headers of a response but for its length, as ASGI takes them and as they are written.
+
+    Raises:
+        ValueError: a value would break out of its line.
+    """
+
+    __slots__ = ("lines", "pairs")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        if any(map(_CONTROL.search, headers.values())):
+            raise ValueError("the value of a header is one line without control characters")
+        self.lines = b"".join(b"%b: %b\r\n" % pair for pair in self.pairs)
 
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
-_ENCODED_JSON: Final = _encoded(_JSON)
+_JSON_HEADERS: Final = _Headers(_JSON)
 
 
 class HTTPResponse:
@@ -56,12 +71,15 @@ class HTTPResponse:
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         self._status = status
         self._body = body
-        encoded = _encoded({**_JSON, **headers}) if headers else _ENCODED_JSON
-        self._headers = [*encoded, (b"content-length", b"%d" % len(body))]
+        self._headers = _Headers({**_JSON, **headers}) if headers else _JSON_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        cycle = cycle_of(send)
+        if cycle is not None and cycle.send_whole(self._status, self._headers.lines, self._body):
+            return
+        headers = [*self._headers.pairs, (b"content-length", b"%d" % len(self._body))]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})
 
     def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared.concurrency import Begun, within
 from shared.errors import TicketServerError
+from shared.http.cycle import cycle_of
 from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport.http import sse_format
@@ -185,7 +186,7 @@ class EventStreamResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Stream."""
-        self._send = send
+        self._send, self._cycle = send, cycle_of(send)
         self._slot.cut = self._cut
         watch = asyncio.create_task(self._watch(receive))
         try:
@@ -270,13 +271,14 @@ class EventStreamResponse:
 
     def _write_now(self, source: StreamSource, event: Event) -> bool:
         """Write an event where it was stored, which saves a change of tasks; see `broker.EventSink`."""
-        message = {"type": "http.response.body", "body": _encode(source, event), "more_body": True}
-        begun = Begun(self._send(message))
-        if begun.is_done:
-            source.reader.delivered((event,))
-        else:
-            self._unwritten = event, begun
-        return begun.is_done
+        part = _encode(source, event)
+        if self._cycle is None or not self._cycle.send_part(part):
+            begun = Begun(self._send({"type": "http.response.body", "body": part, "more_body": True}))
+            if not begun.is_done:
+                self._unwritten = event, begun
+                return False
+        source.reader.delivered((event,))
+        return True
 
     async def _end_write(self, reader: StreamReader, event: Event, begun: Begun[None]) -> None:
         """Wait until a client reads that did not at first. Raises: TimeoutError when it does not in time."""

@@ -14,6 +14,7 @@ from typing import Final
 from mcp_types import JSONRPCRequest
 
 from shared.concurrency import within
+from shared.http.cycle import cycle_of
 from transport import jsonrpc
 from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
 from transport.http.request_head import HTTPRequest, RequestHead
@@ -104,6 +105,12 @@ class RequestChecks:
         length = head.content_length
         if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
+        cycle = cycle_of(request.receive)
+        whole = None if cycle is None else cycle.whole_body()
+        if whole is not None:
+            if len(whole) > self._max_body_bytes:
+                raise self._too_large()
+            return whole
         try:
             return await within(self._body_s, self._read(request))
         except TimeoutError:

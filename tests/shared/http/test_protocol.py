@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from shared.http import protocol as http_protocol
-from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES, _ResponseWrites
+from shared.http.cycle import ResponseWrites
+from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES
 from tests.kills import kills
 from tests.shared.served import CHUNKED, Bench, connections, get, served
 from tests.transport.serving import until
@@ -263,7 +264,7 @@ async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None
 )
 def test_a_head_with_a_length_is_written_with_its_body(head: bytes, body: list[bytes], writes: int) -> None:
     written: list[bytes] = []
-    response = _ResponseWrites(cast("asyncio.Transport", SimpleNamespace(write=written.append)))
+    response = ResponseWrites(cast("asyncio.Transport", SimpleNamespace(write=written.append)))
     response.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert written == [b"HTTP/1.1 100 Continue\r\n\r\n"], "the client waits for it"
     for part in (head, *body):
