@@ -75,12 +75,16 @@ class HTTPResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""
-        cycle = cycle_of(send)
-        if cycle is not None and cycle.send_whole(self._status, self._headers.lines, self._body):
+        if self.sent_at_once(send):
             return
         headers = [*self._headers.pairs, (b"content-length", b"%d" % len(self._body))]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})
+
+    def sent_at_once(self, send: Send) -> bool:
+        """Send it if that needs no waiting, and return whether it did."""
+        cycle = cycle_of(send)
+        return cycle is not None and cycle.send_whole(self._status, self._headers.lines, self._body)
 
     def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:
         """Return an application that sends this response and then does `work` in the same task."""
@@ -149,13 +153,10 @@ class Endpoint:
             max_age=PREFLIGHT_S,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request; that of a web page, which names its origin, by way of CORS."""
         request = HTTPRequest(scope, receive)
-        if request.head.origin is None:
-            await self._serve(request, send)
-        else:
-            await self._for_pages(scope, receive, send)
+        return self._serve(request, send) if request.head.origin is None else self._for_pages(scope, receive, send)
 
     async def _serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(HTTPRequest(scope, receive), send)
@@ -233,7 +234,7 @@ class EndpointTable:
         app = self._app
         if scope["type"] == "http":
             root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-            if path.startswith(f"{root}/"):  # not every server has where it is mounted in `path` too
+            if root and path.startswith(f"{root}/"):  # not every server has where it is mounted in `path` too
                 path = path.removeprefix(root)
             if self._prefix and path not in self._endpoints and path.startswith(f"{self._prefix}/"):
                 root, path = root + self._prefix, path.removeprefix(self._prefix)
