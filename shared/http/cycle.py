@@ -5,7 +5,6 @@ is one call of a function, which returns that it cannot be done at once; the ste
 """
 
 from asyncio import Transport
-from typing import cast
 
 from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
@@ -14,11 +13,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 class BoundedCycle(RequestResponseCycle):
     """A request and its response."""
 
+    transport: "ResponseWrites"  # type: ignore[assignment]  # all of a transport that uvicorn uses here
+
     @classmethod
     def take_over(cls, cycle: RequestResponseCycle, transport: Transport) -> None:
         """Make `cycle`, which has not begun yet, one of this class; uvicorn lets nobody else make it."""
         cycle.__class__ = cls
-        cycle.transport = cast("Transport", ResponseWrites(transport))
+        cycle.transport = ResponseWrites(transport)  # type: ignore[assignment]  # as above
 
     def whole_body(self) -> bytes | None:
         """Return the body if all of it has arrived and nothing of it was received; None otherwise."""
@@ -44,7 +45,7 @@ class BoundedCycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         always = b"".join([b"%b: %b\r\n" % header for header in self.default_headers])
         head = b"%b%b%bcontent-length: %d\r\n\r\n" % (STATUS_LINE[status], always, lines, len(body))
-        self._writes.write_now(head + body)
+        self.transport.write_now(head + body)
         self.message_event.set()
         self.on_response()
         return True
@@ -53,12 +54,8 @@ class BoundedCycle(RequestResponseCycle):
         """Send a part, not empty, of a body without a length, unless the client does not read now."""
         if not self.chunked_encoding or self.response_complete or self.disconnected or self.flow.write_paused:
             return False
-        self._writes.write_now(b"%x\r\n%b\r\n" % (len(body), body))
+        self.transport.write_now(b"%x\r\n%b\r\n" % (len(body), body))
         return True
-
-    @property
-    def _writes(self) -> "ResponseWrites":
-        return cast("ResponseWrites", self.transport)
 
 
 def cycle_of(channel: Receive | Send) -> BoundedCycle | None:

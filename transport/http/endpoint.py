@@ -42,23 +42,22 @@ EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authent
 PREFLIGHT_S: Final = 600
 
 
-class _Headers:
-    """Headers of a response but for its length, as ASGI takes them and as they are written.
+_PLAIN: Final = re.compile(r"(?!connection:|content-length:|transfer-encoding:)[a-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*")
+"""A header that a server need not look at."""
 
-    Raises:
-        ValueError: a value would break out of its line.
-    """
+
+class _Headers:
+    """Headers of a response but for its length, as ASGI takes them and as they are written."""
 
     __slots__ = ("lines", "pairs")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-        if any(map(_CONTROL.search, headers.values())):
-            raise ValueError("the value of a header is one line without control characters")
-        self.lines = b"".join(b"%b: %b\r\n" % pair for pair in self.pairs)
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        self.lines = "".join(f"{line}\r\n" for line in lines).encode() if all(map(_PLAIN.fullmatch, lines)) else None
+        """None if the server has to look at one of them."""
 
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
 _JSON_HEADERS: Final = _Headers(_JSON)
 
@@ -83,8 +82,8 @@ class HTTPResponse:
 
     def sent_at_once(self, send: Send) -> bool:
         """Send it if that needs no waiting, and return whether it did."""
-        cycle = cycle_of(send)
-        return cycle is not None and cycle.send_whole(self._status, self._headers.lines, self._body)
+        cycle, lines = cycle_of(send), self._headers.lines
+        return cycle is not None and lines is not None and cycle.send_whole(self._status, lines, self._body)
 
     def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:
         """Return an application that sends this response and then does `work` in the same task."""
