@@ -60,7 +60,7 @@ class Connections(ServerState):
         self._counts_addresses = counts_addresses
         self._of_network: Counter[str] = Counter()
         self._unfinished: dict[BoundedProtocol, float] = {}  # start times; the oldest first
-        self._idle: dict[BoundedProtocol, None] = {}  # the oldest first
+        self._idle: dict[BoundedProtocol, float] = {}  # likewise
         self._held = 0
 
     def add(self, new: "BoundedProtocol") -> None:
@@ -98,7 +98,7 @@ class Connections(ServerState):
     def mark_idle(self, one: "BoundedProtocol") -> None:
         """Mark it as idle: no request and no response is pending."""
         self._unfinished.pop(one, None)
-        self._idle[one] = None
+        self._idle[one] = time.monotonic()
 
     def mark_active(self, one: "BoundedProtocol") -> None:
         """Mark it as having a request in flight, or as closed."""
@@ -117,11 +117,17 @@ class Connections(ServerState):
             next(iter(self._unfinished), one).cut()
 
     def close_late(self) -> None:
-        """Close every connection that has awaited a head for more than `HEAD_S` seconds."""
-        latest = time.monotonic() - HEAD_S
+        """Close every connection that has awaited a head for more than `HEAD_S` seconds, or has been idle too long."""
+        now = time.monotonic()
+        while self._idle:
+            oldest, since = next(iter(self._idle.items()))
+            if since > now - oldest.timeout_keep_alive:
+                break
+            self.mark_active(oldest)
+            oldest.transport.close()
         while self._unfinished:
             oldest, since = next(iter(self._unfinished.items()))
-            if since > latest:
+            if since > now - HEAD_S:
                 break
             self.mark_active(oldest)  # so that it is refused only once
             oldest.refuse(408, "head_too_slow", f"A request's head must arrive within {HEAD_S:g} s.")
@@ -152,7 +158,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Remove the connection from the server's."""
         self.server_state.remove(self)
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # on a reset, uvicorn keeps the timer, and so all of its objects
 
     def data_received(self, data: bytes) -> None:
         """Parse received data in pieces no larger than the remaining bytes of a head; one read may bring 256 kB.
@@ -216,9 +221,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._settle()
 
     def on_response_complete(self) -> None:
-        """Continue with the next request."""
+        """Continue with the next request; uvicorn would also set a timer, which `Connections.close_late` is for all."""
         self._unanswered -= 1
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if not self._unanswered:
             self._settle()
 

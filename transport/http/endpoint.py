@@ -90,7 +90,8 @@ class HTTPResponse:
 
         async def send_and_go_on(scope: Scope, receive: Receive, send: Send) -> None:
             try:
-                await self(scope, receive, send)
+                if not self.sent_at_once(send):
+                    await self(scope, receive, send)
             finally:  # what was accepted is done even when the client has left
                 await work()
 
