@@ -50,7 +50,11 @@ STORAGE: Final = (
     *("shared.storage.connections", "shared.storage.database", "shared.storage.migrations"),
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
-HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
+HTTP: Final = (
+    "shared.http.cycle",
+    "shared.http.protocol",
+    "shared.http.server",
+)  # both programs that listen use one server
 BEFORE_SET_UP: Final = ("shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.json_body")
 NEEDS_NO_PACKAGES: Final = (
     *("run", "bootstrap", "shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.bounds", "shared.errors"),
@@ -91,9 +95,12 @@ MAY_IMPORT: Final = MappingProxyType({
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
-    "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
+    "transport.http": ("transport.http", "transport.dispatch", "shared.http.cycle", *SESSIONS, *LAYER_1),
     "transport.base": ("transport.http.request_head", *LAYER_1),
-    "transport.http.endpoint": ("transport.base", "transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
+    "transport.http.endpoint": (
+        *("transport.base", "transport.http", "transport.dispatch", "shared.http.cycle"),
+        *(*SESSIONS, *LAYER_1),
+    ),
     "transport.dispatch": ("transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.sessions": (*SESSIONS, *LAYER_1),
     "transport.jsonrpc": LAYER_1,
@@ -126,7 +133,7 @@ MAY_IMPORT: Final = MappingProxyType({
         *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
     ),
     "shared.storage.transactions": ("shared.storage.connections", "shared.storage.database"),
-    "shared.http.protocol": ("shared.http.address",),
+    "shared.http.protocol": ("shared.http.address", "shared.http.cycle"),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     "web": ("web", "shared.localization"),
     # outside the layers

@@ -16,13 +16,14 @@ from asyncio import Transport
 from collections import Counter
 from functools import partial
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from shared.http.address import network_of, parsed
+from shared.http.cycle import BoundedCycle
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
@@ -59,7 +60,7 @@ class Connections(ServerState):
         self._counts_addresses = counts_addresses
         self._of_network: Counter[str] = Counter()
         self._unfinished: dict[BoundedProtocol, float] = {}  # start times; the oldest first
-        self._idle: dict[BoundedProtocol, None] = {}  # the oldest first
+        self._idle: dict[BoundedProtocol, float] = {}  # likewise
         self._held = 0
 
     def add(self, new: "BoundedProtocol") -> None:
@@ -97,7 +98,7 @@ class Connections(ServerState):
     def mark_idle(self, one: "BoundedProtocol") -> None:
         """Mark it as idle: no request and no response is pending."""
         self._unfinished.pop(one, None)
-        self._idle[one] = None
+        self._idle[one] = time.monotonic()
 
     def mark_active(self, one: "BoundedProtocol") -> None:
         """Mark it as having a request in flight, or as closed."""
@@ -116,11 +117,17 @@ class Connections(ServerState):
             next(iter(self._unfinished), one).cut()
 
     def close_late(self) -> None:
-        """Close every connection that has awaited a head for more than `HEAD_S` seconds."""
-        latest = time.monotonic() - HEAD_S
+        """Close every connection that has awaited a head for more than `HEAD_S` seconds, or has been idle too long."""
+        now = time.monotonic()
+        while self._idle:
+            oldest, since = next(iter(self._idle.items()))
+            if since > now - oldest.timeout_keep_alive:
+                break
+            self.mark_active(oldest)
+            oldest.transport.close()
         while self._unfinished:
             oldest, since = next(iter(self._unfinished.items()))
-            if since > latest:
+            if since > now - HEAD_S:
                 break
             self.mark_active(oldest)  # so that it is refused only once
             oldest.refuse(408, "head_too_slow", f"A request's head must arrive within {HEAD_S:g} s.")
@@ -151,7 +158,6 @@ class BoundedProtocol(HttpToolsProtocol):
         """Remove the connection from the server's."""
         self.server_state.remove(self)
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # on a reset, uvicorn keeps the timer, and so all of its objects
 
     def data_received(self, data: bytes) -> None:
         """Parse received data in pieces no larger than the remaining bytes of a head; one read may bring 256 kB.
@@ -197,7 +203,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.server_state.mark_active(self)
         super().on_headers_complete()
         if self.scope["method"] != "HEAD":  # a head alone
-            self.cycle.transport = cast("Transport", _ResponseWrites(self.transport))  # its task has not begun yet
+            BoundedCycle.take_over(self.cycle, self.transport)  # its task has not begun yet
         if self.flow.read_paused:
             self.flow.resume_reading()
 
@@ -215,9 +221,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._settle()
 
     def on_response_complete(self) -> None:
-        """Continue with the next request."""
+        """Continue with the next request; uvicorn would also set a timer, which `Connections.close_late` is for all."""
         self._unanswered -= 1
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
         if not self._unanswered:
             self._settle()
 
@@ -261,40 +272,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def serve_health_only(self) -> None:
         """Respond to anything but `HEALTH_PATHS` with 503."""
         self.app = partial(_health_only, self.app)
-
-
-class _ResponseWrites:
-    """The transport of one response: a head with a length waits for the body, so that both are one write.
-
-    uvicorn writes them apart, and a write to a socket takes longer than all else it does for a short response.
-    """
-
-    __slots__ = ("_head", "_transport")
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._head: bytes | None = None
-        """The head that waits; empty once it is written."""
-
-    def write(self, data: bytes) -> None:
-        """Write `data`, after the head that waits; a head with a length waits."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        elif self._head is None and data.startswith(b"HTTP/") and b"\r\ncontent-length: " in data:
-            self._head = data
-        else:
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Close; the head of a response that was given up goes first."""
-        if self._head:
-            self.write(b"")
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Whether it is closed, or about to be."""
-        return self._transport.is_closing()
 
 
 async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

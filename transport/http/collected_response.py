@@ -61,7 +61,7 @@ class CollectedResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait and respond."""
-        self._slot.cut = self._cut
+        self._slot.open(self._cut)
         watch = asyncio.create_task(self._watch(receive))
         try:
             responses = await self._collect()

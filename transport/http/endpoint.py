@@ -5,6 +5,7 @@ and how often: a page of a foreign site learns nothing, not even whether a key i
 is the same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
+from shared.http.cycle import cycle_of
 from shared.identity import AuthProvider, Principal
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
@@ -40,12 +42,24 @@ EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authent
 PREFLIGHT_S: Final = 600
 
 
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
+_PLAIN: Final = re.compile(r"(?!connection:|content-length:|transfer-encoding:)[a-z-]+: [^\x00-\x08\x0a-\x1f\x7f]*")
+"""A header that a server need not look at."""
+
+
+class _Headers:
+    """Headers of a response but for its length, as ASGI takes them and as they are written."""
+
+    __slots__ = ("lines", "pairs")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        self.lines = "".join(f"{line}\r\n" for line in lines).encode() if all(map(_PLAIN.fullmatch, lines)) else None
+        """None if the server has to look at one of them."""
 
 
 _JSON: Final = {"content-type": "application/json", "cache-control": "no-store"}
-_ENCODED_JSON: Final = _encoded(_JSON)
+_JSON_HEADERS: Final = _Headers(_JSON)
 
 
 class HTTPResponse:
@@ -56,20 +70,28 @@ class HTTPResponse:
     def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
         self._status = status
         self._body = body
-        encoded = _encoded({**_JSON, **headers}) if headers else _ENCODED_JSON
-        self._headers = [*encoded, (b"content-length", b"%d" % len(body))]
+        self._headers = _Headers({**_JSON, **headers}) if headers else _JSON_HEADERS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        if self.sent_at_once(send):
+            return
+        headers = [*self._headers.pairs, (b"content-length", b"%d" % len(self._body))]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})
+
+    def sent_at_once(self, send: Send) -> bool:
+        """Send it if that needs no waiting, and return whether it did."""
+        cycle, lines = cycle_of(send), self._headers.lines
+        return cycle is not None and lines is not None and cycle.send_whole(self._status, lines, self._body)
 
     def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:
         """Return an application that sends this response and then does `work` in the same task."""
 
         async def send_and_go_on(scope: Scope, receive: Receive, send: Send) -> None:
             try:
-                await self(scope, receive, send)
+                if not self.sent_at_once(send):
+                    await self(scope, receive, send)
             finally:  # what was accepted is done even when the client has left
                 await work()
 
@@ -131,13 +153,10 @@ class Endpoint:
             max_age=PREFLIGHT_S,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one HTTP request; that of a web page, which names its origin, by way of CORS."""
         request = HTTPRequest(scope, receive)
-        if request.head.origin is None:
-            await self._serve(request, send)
-        else:
-            await self._for_pages(scope, receive, send)
+        return self._serve(request, send) if request.head.origin is None else self._for_pages(scope, receive, send)
 
     async def _serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._serve(HTTPRequest(scope, receive), send)
@@ -215,7 +234,7 @@ class EndpointTable:
         app = self._app
         if scope["type"] == "http":
             root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
-            if path.startswith(f"{root}/"):  # not every server has where it is mounted in `path` too
+            if root and path.startswith(f"{root}/"):  # not every server has where it is mounted in `path` too
                 path = path.removeprefix(root)
             if self._prefix and path not in self._endpoints and path.startswith(f"{self._prefix}/"):
                 root, path = root + self._prefix, path.removeprefix(self._prefix)

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared.concurrency import Begun, within
 from shared.errors import TicketServerError
+from shared.http.cycle import cycle_of
 from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport.http import sse_format
@@ -63,12 +64,14 @@ class OpenStreams:
 
     def slot(self, principal: Principal) -> "StreamSlot":
         """Return a new slot, which has to be released."""
-        slot = StreamSlot(self, principal)
-        self._slots.setdefault(principal, set()).add(slot)
-        return slot
+        return StreamSlot(self, principal)
+
+    def add(self, slot: "StreamSlot") -> None:
+        """Keep a slot whose stream can be ended."""
+        self._slots.setdefault(slot.principal, set()).add(slot)
 
     def remove(self, slot: "StreamSlot") -> None:
-        """Forget a slot."""
+        """Forget such a slot."""
         slots = self._slots.get(slot.principal)
         if slots is not None:
             slots.discard(slot)
@@ -76,7 +79,7 @@ class OpenStreams:
                 del self._slots[slot.principal]
 
     def of(self, principal: Principal) -> "Sequence[StreamSlot]":
-        """Return the slots that were taken with one credential."""
+        """Return the slots of open streams that were taken with one credential."""
         return list(self._slots.get(principal, ()))
 
     def principals(self) -> Sequence[Principal]:
@@ -97,7 +100,7 @@ class StreamSlot:
         self._is_counted = False
         self.principal = principal
         self.cut: Callable[[], None] | None = None
-        """Ends the stream, as soon as there is one to end; must not wait."""
+        """Ends the stream, as soon as there is one to end."""
 
     def __enter__(self) -> Self:
         return self
@@ -123,10 +126,16 @@ class StreamSlot:
             self._streams.counts[self.principal.key] += 1
             self._is_counted = True
 
+    def open(self, cut: Callable[[], None]) -> None:
+        """Let `cut`, which must not wait, end the stream with its credential."""
+        self.cut = cut
+        self._streams.add(self)
+
     def release(self) -> None:
         """Record that it has ended."""
-        self.cut = None  # else the two would keep each other alive
-        self._streams.remove(self)
+        if self.cut is not None:
+            self.cut = None  # else the two would keep each other alive
+            self._streams.remove(self)
         if self._is_counted:
             self._streams.counts -= Counter([self.principal.key])  # keeps no principal without streams
             self._is_counted = False
@@ -185,8 +194,8 @@ class EventStreamResponse:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Stream."""
-        self._send = send
-        self._slot.cut = self._cut
+        self._send, self._cycle = send, cycle_of(send)
+        self._slot.open(self._cut)
         watch = asyncio.create_task(self._watch(receive))
         try:
             await self._run()
@@ -246,7 +255,7 @@ class EventStreamResponse:
             if source.preamble:
                 await self.write(source.preamble)
             if source.begins_at is not None:
-                await self.write(sse_format.event(b"", event_id=source.begins_at))
+                await self.write(sse_format.event(b"", event_id=str(source.begins_at)))
             await self._pump(source)
         if not self.is_gone:
             await self.write(b"", is_last=True)
@@ -270,13 +279,14 @@ class EventStreamResponse:
 
     def _write_now(self, source: StreamSource, event: Event) -> bool:
         """Write an event where it was stored, which saves a change of tasks; see `broker.EventSink`."""
-        message = {"type": "http.response.body", "body": _encode(source, event), "more_body": True}
-        begun = Begun(self._send(message))
-        if begun.is_done:
-            source.reader.delivered((event,))
-        else:
-            self._unwritten = event, begun
-        return begun.is_done
+        part = _encode(source, event)
+        if self._cycle is None or not self._cycle.send_part(part):
+            begun = Begun(self._send({"type": "http.response.body", "body": part, "more_body": True}))
+            if not begun.is_done:
+                self._unwritten = event, begun
+                return False
+        source.reader.delivered((event,))
+        return True
 
     async def _end_write(self, reader: StreamReader, event: Event, begun: Begun[None]) -> None:
         """Wait until a client reads that did not at first. Raises: TimeoutError when it does not in time."""
@@ -316,5 +326,5 @@ class EventStreamResponse:
 
 
 def _encode(source: StreamSource, event: Event) -> bytes:
-    event_id = EventId(source.session, event.number, source.name)
+    event_id = sse_format.spelled(source.session, source.name, event.number)
     return sse_format.event(event.text(), event_id=event_id)

@@ -77,11 +77,11 @@ class ExchangeResponse:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve them. They are cancelled when their client may not read any more; in 2026-07-28 also when it leaves."""
         self._send = send
-        self._slot.cut = self._cut
         try:
             serving = Begun(self._serve(scope, receive))
             if serving.is_done:
                 return
+            self._slot.open(self._cut)
             async with self._attending(receive):
                 await serving
         finally:
@@ -144,7 +144,9 @@ class ExchangeResponse:
             self._is_over = True
             if self._is_batch:
                 body = b"[%b]" % b",".join(one.body for one in outcomes)
-            await self._in_time(HTTPResponse(status, body)(scope, receive, self._send))
+            response = HTTPResponse(status, body)
+            if not response.sent_at_once(self._send):
+                await self._in_time(response(scope, receive, self._send))
 
     def _left(self) -> None:
         """Take note that nothing more reaches the client: in 2026-07-28 that cancels, before it never did."""

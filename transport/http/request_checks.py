@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared.concurrency import within
+from shared.http.cycle import cycle_of
 from shared.json_rpc import JSONRPCRequest
 from transport import jsonrpc
 from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
@@ -103,6 +104,12 @@ class RequestChecks:
         length = head.content_length
         if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
+        cycle = cycle_of(request.receive)
+        whole = None if cycle is None else cycle.whole_body()
+        if whole is not None:
+            if len(whole) > self._max_body_bytes:
+                raise self._too_large()
+            return whole
         try:
             return await within(self._body_s, self._read(request))
         except TimeoutError:

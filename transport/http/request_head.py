@@ -15,8 +15,10 @@ from starlette.types import Receive, Scope
 from shared.client_habits import ClientHabits
 from shared.identity import Principal
 
-_ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
-"""The query of the endpoint that clients are sent, which needs no decoding."""
+_ONLY_SESSION: Final = b"session_id="
+"""The query of the endpoint that clients are sent."""
+_ENCODED: Final = b"&%+"
+"""What a query without it needs no decoding."""
 CREDENTIALS: Final = ("authorization", "cookie", "proxy-authorization", "x-api-key")
 _LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
 """Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
@@ -131,8 +133,8 @@ def _ranges(accept: str) -> Mapping[str, bool]:
 
 def _session_in(query: bytes) -> str:
     """Return the session that a query names; the last one, if it names several."""
-    if plain := _ONLY_SESSION.fullmatch(query):
-        return plain[1].decode()
+    if query.startswith(_ONLY_SESSION) and len(query.translate(None, _ENCODED)) == len(query):
+        return query.removeprefix(_ONLY_SESSION).decode("latin-1")
     return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("session_id", "")
 
 

@@ -97,7 +97,9 @@ class SingleResponse:
             return False
         body = b"[%b]" % responses[0] if self._is_batch else responses[0]
         try:
-            await within(self._limits.write_s, HTTPResponse(200, body, self._headers)(*self._asgi))
+            whole = HTTPResponse(200, body, self._headers)
+            if not whole.sent_at_once(self._asgi[2]):
+                await within(self._limits.write_s, whole(*self._asgi))
             self._reader.delivered(events)
         except TimeoutError:
             # Returning with the response unfinished makes the server cut the connection.

@@ -24,7 +24,7 @@ class EventId(NamedTuple):
     """Empty for the standalone stream, the only one that HTTP+SSE has."""
 
     def __str__(self) -> str:
-        return f"{self.session}:{self.stream}:{self.number}"
+        return spelled(self.session, self.stream, self.number)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -36,25 +36,28 @@ class EventId(NamedTuple):
         return cls(session, int(number), stream)
 
 
-def event(data: bytes, *, name: str = "message", event_id: EventId | None = None) -> bytes:
+def spelled(session: str, stream: str, number: int) -> str:
+    """Return the text of an `EventId`."""
+    return f"{session}:{stream}:{number}"
+
+
+def event(data: bytes, *, name: str = "message", event_id: str = "") -> bytes:
     """Return one event.
 
     Args:
         data: one line, or several; a line break inside becomes a further `data:` line, as the format asks.
         name: the event's type.
-        event_id: what a client sends back as `Last-Event-ID`.
+        event_id: what a client sends back as `Last-Event-ID`; empty for none.
 
     Raises:
         ValueError: `name` or `event_id` would break out of its line.
     """
-    begin = f"event: {name}\n"
-    if event_id is not None:
-        begin += f"id: {event_id}\n"
-    if "\r" in begin or "\0" in begin or begin.count("\n") != (1 if event_id is None else 2):
+    if not (name + event_id).isprintable():
         raise ValueError("the name and id of an event are one line without NUL")
     if _LF in data or _CR in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\ndata: ")
-    return b"%bdata: %b\n\n" % (begin.encode(), data)
+    begin = f"event: {name}\nid: {event_id}\ndata: " if event_id else f"event: {name}\ndata: "
+    return b"%b%b\n\n" % (begin.encode(), data)
 
 
 def retry(milliseconds: int) -> bytes:

@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from shared.http import protocol as http_protocol
-from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES, _ResponseWrites
+from shared.http.cycle import ResponseWrites
+from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES
 from tests.kills import kills
 from tests.shared.served import CHUNKED, Bench, connections, get, served
 from tests.transport.serving import until
@@ -223,6 +224,19 @@ async def test_bodies_and_responses_take_longer_than_heads() -> None:
         assert await stream.receives(b"last")
 
 
+async def test_an_idle_connection_is_closed_after_a_while() -> None:
+    async with served() as bench, connections(bench, 2) as (idle, busy):
+        for connection in (idle, busy):
+            await connection.send(get())
+            assert await connection.response() == 200
+        bench.now += 64
+        await busy.send(get())
+        assert await busy.response() == 200
+        bench.now += 2
+        assert await idle.rest() == b""
+        assert not await busy.is_closed()
+
+
 async def test_a_client_that_closed_its_side_is_closed() -> None:
     async with served() as bench, connections(bench) as (half,):
         half.socket.shutdown(socket.SHUT_WR)
@@ -249,6 +263,7 @@ async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None
         client.socket.close()
         await until_connections(bench, 0)
         assert protocol.timeout_keep_alive_task is None, "a timer holds on to what it would close"
+        assert not bench.server.server_state.is_idle(protocol)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +278,7 @@ async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None
 )
 def test_a_head_with_a_length_is_written_with_its_body(head: bytes, body: list[bytes], writes: int) -> None:
     written: list[bytes] = []
-    response = _ResponseWrites(cast("asyncio.Transport", SimpleNamespace(write=written.append)))
+    response = ResponseWrites(cast("asyncio.Transport", SimpleNamespace(write=written.append)))
     response.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert written == [b"HTTP/1.1 100 Continue\r\n\r\n"], "the client waits for it"
     for part in (head, *body):

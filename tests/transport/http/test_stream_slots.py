@@ -242,7 +242,7 @@ async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open()
     keys = people()
     streams = OpenStreams(most=100)
     for who in ("first", "first", "second"):
-        streams.slot(keys.keys[who])
+        streams.slot(keys.keys[who]).open(lambda: None)
     await CredentialRecheck(streams, keys).check()
     assert sorted(keys.asked) == ["first", "second"]
 
@@ -255,7 +255,7 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
     streams, cut = OpenStreams(most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
-        streams.slot(one).cut = partial(cut.append, one)
+        streams.slot(one).open(partial(cut.append, one))
     await CredentialRecheck(streams, Changed(first=since)).check()
     assert cut == [before] * 8
 
@@ -271,6 +271,6 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(credential_recheck, "CHECK_S", 0.01)
     streams = OpenStreams(most=100)
-    streams.slot(person("first")).cut = lambda: pytest.fail("the provider has not said that it was revoked")
+    streams.slot(person("first")).open(lambda: pytest.fail("the provider has not said that it was revoked"))
     async with asyncio.timeout(30):
         await CredentialRecheck(streams, Hangs()).check()
