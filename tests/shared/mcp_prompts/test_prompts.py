@@ -37,7 +37,7 @@ NEEDED: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({
 })  # fmt: skip
 """The arguments that each prompt requires."""
 EVERYTHING: Final = {
-    "statusId": "stat1 (New)", "accountId": "acc1", "personInChargeId": "佐藤 健", "since": "monday",
+    "statusId": "stat1 (New)", "accountId": "acc1", "personInChargeId": "佐藤 健", "since": "yesterday",
     "ticketId": "TCK-0041 (Freelancers cannot sign in (again))", "fromId": "user1", "toId": "user2", "reason": "`VIP`",
 }  # fmt: skip
 WRITERS: Final = frozenset({"create_ticket", "update_ticket", "update_tickets", "add_ticket_history"})
