@@ -18,7 +18,9 @@ log = get_logger(__name__)
 
 TRACE: Final = "logging.googleapis.com/trace"
 SPAN: Final = "logging.googleapis.com/spanId"
-_READS: Final = frozenset({"completion/complete", "prompts/get", "resources/read"})
+_FINISHED: Final = {"tools/call": "tool_call_finished"} | dict.fromkeys(
+    ("completion/complete", "prompts/get", "resources/read"), "read_finished"
+)
 _LONGEST_ID: Final = 100
 _SHOWN_OF_SESSION: Final = 8
 """Characters of a session's id, which is a secret."""
@@ -44,14 +46,14 @@ class RequestLog(LogContext):
         self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
     ) -> None:
         super().__init__()
+        fields, request_id = self.fields, request.id
         if session:
-            self.fields["session"] = session[:_SHOWN_OF_SESSION]
-        request_id, method = request.id, request.method
-        self.fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
+            fields["session"] = session[:_SHOWN_OF_SESSION]
+        fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
         trace, span = trace_of(headers, request.params)
         if trace:
-            self.fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
-        self._method = method if method in SPEC_CLIENT_METHODS else OTHER
+            fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
+        self._method = request.method
         self._principal = principal
         self._wire = wire
         self.response: tuple[bytes, int | None] = b"", None
@@ -60,21 +62,17 @@ class RequestLog(LogContext):
 
     def __exit__(self, *exc_info: object) -> None:
         """Write the line."""
-        fields, (body, code) = self.fields, self.response
-        fields["wire"] = self._wire
-        fields["method"] = self._method
-        outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
-        if outcome == "ok" and code is not None:  # else it is known by a better word
-            fields["outcome"] = str(code)
-        tenths = int((time.perf_counter() - self._started) * 1e4 + 0.5)
-        fields["duration_ms"] = tenths / 10
-        fields["bytes"] = len(body)
-        if self._principal.proof == "api_key":
-            fields["key"] = self._principal.credential
-        if self._method == "tools/call":
-            log.info("tool_call_finished")
-        elif self._method in _READS:
-            log.info("read_finished")
-        else:
-            log.info("request_finished")
+        if log.informs:
+            fields, method, (body, code) = self.fields, self._method, self.response
+            fields["wire"] = self._wire
+            fields["method"] = method if method in SPEC_CLIENT_METHODS else OTHER
+            outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
+            if outcome == "ok" and code is not None:  # else it is known by a better word
+                fields["outcome"] = str(code)
+            tenths = int((time.perf_counter() - self._started) * 1e4 + 0.5)
+            fields["duration_ms"] = tenths / 10
+            fields["bytes"] = len(body)
+            if self._principal.proof == "api_key":
+                fields["key"] = self._principal.credential
+            log.info(_FINISHED.get(method, "request_finished"))
         super().__exit__(*exc_info)
