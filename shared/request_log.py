@@ -45,14 +45,12 @@ class RequestLog(LogContext):
     def __init__(
         self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
     ) -> None:
-        super().__init__()
-        fields, request_id = self.fields, request.id
-        if session:
-            fields["session"] = session[:_SHOWN_OF_SESSION]
-        fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
+        self.fields = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
+        request_id = request.id
+        self.fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
         trace, span = trace_of(headers, request.params)
         if trace:
-            fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
+            self.fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
         self._method = request.method
         self._principal = principal
         self._wire = wire

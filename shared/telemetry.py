@@ -97,17 +97,19 @@ _context: ContextVar["LogContext | None"] = ContextVar("log_context", default=No
 class LogContext:
     """Fields of every log line that is written while inside, also by tasks that are started there.
 
-    They begin as those of the context around it.
+    Those of the context around it come first.
     """
 
     __slots__ = ("_token", "fields")
 
     def __init__(self, **fields: object) -> None:
-        outer = _context.get()
-        self.fields: dict[str, object] = fields if outer is None else {**outer.fields, **fields}
+        self.fields: dict[str, object] = fields
         """May be added to for the lines that follow."""
 
     def __enter__(self) -> Self:
+        outer = _context.get()
+        if outer is not None:
+            self.fields = {**outer.fields, **self.fields}
         self._token = _context.set(self)
         return self
 
