@@ -117,7 +117,7 @@ class LogContext:
         _context.reset(self._token)
 
 
-def add_fields(**fields: object) -> bool:
+def add_fields(fields: Mapping[str, object]) -> bool:
     """Add fields to the lines that follow in the current `LogContext`; False when there is none, as over STDIO."""
     context = _context.get()
     if context is None:

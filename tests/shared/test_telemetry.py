@@ -205,7 +205,7 @@ def test_what_was_bound_at_the_edge_is_in_every_line_below(out: Stream) -> None:
 def test_fields_are_added_to_the_context_wherever_it_was_made(out: Stream) -> None:
     configure_logging(stream=out)
 
-    assert not add_fields(tool="get_users"), "there is none"
+    assert not add_fields({"tool": "get_users"}), "there is none"
     with LogContext(request_id="r1"):
         asyncio.run(_adds_fields())
         get_logger("shared.x").info("ours")
@@ -217,7 +217,7 @@ def test_fields_are_added_to_the_context_wherever_it_was_made(out: Stream) -> No
 
 
 async def _adds_fields() -> None:
-    assert add_fields(tool="get_users")
+    assert add_fields({"tool": "get_users"})
 
 
 def test_configuring_twice_writes_once_and_to_the_last_stream(out: Stream) -> None:
