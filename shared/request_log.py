@@ -18,9 +18,7 @@ log = get_logger(__name__)
 
 TRACE: Final = "logging.googleapis.com/trace"
 SPAN: Final = "logging.googleapis.com/spanId"
-_FINISHED: Final = {"tools/call": "tool_call_finished"} | dict.fromkeys(
-    ("completion/complete", "prompts/get", "resources/read"), "read_finished"
-)
+_READS: Final = frozenset({"completion/complete", "prompts/get", "resources/read"})
 _LONGEST_ID: Final = 100
 _SHOWN_OF_SESSION: Final = 8
 """Characters of a session's id, which is a secret."""
@@ -72,5 +70,10 @@ class RequestLog(LogContext):
             fields["bytes"] = len(body)
             if self._principal.proof == "api_key":
                 fields["key"] = self._principal.credential
-            log.info(_FINISHED.get(method, "request_finished"))
+            if method == "tools/call":
+                log.info("tool_call_finished")
+            elif method in _READS:
+                log.info("read_finished")
+            else:
+                log.info("request_finished")
         super().__exit__(*exc_info)
