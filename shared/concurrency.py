@@ -78,11 +78,14 @@ async def within(seconds: float, work: Awaitable[T]) -> T:
     Raises:
         TimeoutError: it was not done in time.
     """
-    begun = Begun(work)
-    if begun.is_done:
-        return begun.result
+    steps = work.__await__()
+    try:
+        awaited = next(steps)
+    except StopIteration as done:
+        result: T = done.value
+        return result
     async with asyncio.timeout(seconds):
-        return await begun
+        return await _Rest(steps, awaited)
 
 
 class Begun(Generic[T]):
@@ -91,18 +94,18 @@ class Begun(Generic[T]):
     Any task may do so, as long as the first step entered nothing that belongs to its task, such as a time limit.
     """
 
-    __slots__ = ("_awaited", "_error", "_steps", "is_done", "result")
+    __slots__ = ("_error", "_rest", "is_done", "result")
 
     result: T
     """Its result, if it is done."""
 
     def __init__(self, work: Awaitable[T]) -> None:
-        self._steps: Generator[Any, Any, T] = work.__await__()
+        steps: Generator[Any, Any, T] = work.__await__()
         self._error: Exception | None = None
         self.is_done = False
         """Whether it has its result."""
         try:
-            self._awaited = next(self._steps)
+            self._rest = _Rest(steps, next(steps))
         except StopIteration as done:
             self.result, self.is_done = done.value, True
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
@@ -111,15 +114,28 @@ class Begun(Generic[T]):
     def __await__(self) -> Generator[Any, Any, T]:
         if self._error is not None:
             raise self._error
-        awaited = self._awaited
+        return self._rest.__await__()
+
+
+class _Rest(Generic[T]):
+    """What is left of the steps of an awaitable that waits for `awaited`."""
+
+    __slots__ = ("_awaited", "_steps")
+
+    def __init__(self, steps: Generator[Any, Any, T], awaited: object) -> None:
+        self._steps = steps
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        steps, awaited = self._steps, self._awaited
         try:
             while True:
                 try:
                     sent = yield awaited
                 except BaseException as error:  # noqa: BLE001 - a cancellation goes to the awaited step
-                    awaited = self._steps.throw(error)
+                    awaited = steps.throw(error)
                 else:
-                    awaited = self._steps.send(sent)
+                    awaited = steps.send(sent)
         except StopIteration as done:
             result: T = done.value
             return result

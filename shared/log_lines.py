@@ -20,7 +20,7 @@ _COLOURS: Final = {"DEBUG": "\x1b[2m", "INFO": "\x1b[32m", "WARNING": "\x1b[33m"
 _RED, _BOLD, _NAME, _END = ("\x1b[31m", "\x1b[1m", "\x1b[36m", "\x1b[0m") if _HAS_COLOURS else ("", "", "", "")
 
 
-def as_json(line: Mapping[str, object]) -> str:
+def as_json(line: Mapping[str, object]) -> bytes:
     """Return `line` as an object of JSON in ASCII; what JSON has no type for as its `repr`."""
     text = _json(line)
     return text if len(text) <= LONGEST_TEXT else _json(_shortened(line))  # a short line has no long value
@@ -36,14 +36,15 @@ def as_text(line: Mapping[str, object]) -> str:
     return "\n".join((text, *map(_printable, exception.splitlines())))
 
 
-def _json(line: Mapping[str, object]) -> str:
+def _json(line: Mapping[str, object]) -> bytes:
     try:
         text = to_json(line, inf_nan_mode="null", fallback=repr)
         if not text.isascii():  # the encoder is much slower when it has to see to that
             text = to_json(line, ensure_ascii=True, inf_nan_mode="null", fallback=repr)
-        return text.decode()
+        return text
     except ValueError:  # a lone surrogate, or bytes that are not UTF-8
-        return json.dumps({name: one if isinstance(one, str | int) else repr(one) for name, one in line.items()})
+        plain = {name: one if isinstance(one, str | int) else repr(one) for name, one in line.items()}
+        return json.dumps(plain).encode()
 
 
 def _shortened(line: Mapping[str, object]) -> dict[str, Any]:

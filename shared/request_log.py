@@ -43,15 +43,13 @@ class RequestLog(LogContext):
     def __init__(
         self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
     ) -> None:
-        super().__init__()
-        if session:
-            self.fields["session"] = session[:_SHOWN_OF_SESSION]
-        request_id, method = request.id, request.method
+        self.fields = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
+        request_id = request.id
         self.fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]
         trace, span = trace_of(headers, request.params)
         if trace:
             self.fields |= {TRACE: trace, SPAN: span} if span else {TRACE: trace}
-        self._method = method if method in SPEC_CLIENT_METHODS else OTHER
+        self._method = request.method
         self._principal = principal
         self._wire = wire
         self.response: tuple[bytes, int | None] = b"", None
@@ -60,21 +58,22 @@ class RequestLog(LogContext):
 
     def __exit__(self, *exc_info: object) -> None:
         """Write the line."""
-        fields, (body, code) = self.fields, self.response
-        fields["wire"] = self._wire
-        fields["method"] = self._method
-        outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
-        if outcome == "ok" and code is not None:  # else it is known by a better word
-            fields["outcome"] = str(code)
-        tenths = int((time.perf_counter() - self._started) * 1e4 + 0.5)
-        fields["duration_ms"] = tenths / 10
-        fields["bytes"] = len(body)
-        if self._principal.proof == "api_key":
-            fields["key"] = self._principal.credential
-        if self._method == "tools/call":
-            log.info("tool_call_finished")
-        elif self._method in _READS:
-            log.info("read_finished")
-        else:
-            log.info("request_finished")
+        if log.informs:
+            fields, method, (body, code) = self.fields, self._method, self.response
+            fields["wire"] = self._wire
+            fields["method"] = method if method in SPEC_CLIENT_METHODS else OTHER
+            outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
+            if outcome == "ok" and code is not None:  # else it is known by a better word
+                fields["outcome"] = str(code)
+            tenths = int((time.perf_counter() - self._started) * 1e4 + 0.5)
+            fields["duration_ms"] = tenths / 10
+            fields["bytes"] = len(body)
+            if self._principal.proof == "api_key":
+                fields["key"] = self._principal.credential
+            if method == "tools/call":
+                log.info("tool_call_finished")
+            elif method in _READS:
+                log.info("read_finished")
+            else:
+                log.info("request_finished")
         super().__exit__(*exc_info)

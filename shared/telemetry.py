@@ -11,11 +11,11 @@ import sys
 import time
 import traceback
 from collections import Counter as Tally
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, NamedTuple, Protocol, Self, TextIO
+from typing import BinaryIO, Final, NamedTuple, Protocol, Self, TextIO
 
 from shared import log_lines
 
@@ -97,17 +97,19 @@ _context: ContextVar["LogContext | None"] = ContextVar("log_context", default=No
 class LogContext:
     """Fields of every log line that is written while inside, also by tasks that are started there.
 
-    They begin as those of the context around it.
+    Those of the context around it come first.
     """
 
     __slots__ = ("_token", "fields")
 
     def __init__(self, **fields: object) -> None:
-        outer = _context.get()
-        self.fields: dict[str, object] = fields if outer is None else outer.fields | fields
+        self.fields: dict[str, object] = fields
         """May be added to for the lines that follow."""
 
     def __enter__(self) -> Self:
+        outer = _context.get()
+        if outer is not None:
+            self.fields = {**outer.fields, **self.fields}
         self._token = _context.set(self)
         return self
 
@@ -115,7 +117,7 @@ class LogContext:
         _context.reset(self._token)
 
 
-def add_fields(**fields: object) -> bool:
+def add_fields(fields: Mapping[str, object]) -> bool:
     """Add fields to the lines that follow in the current `LogContext`; False when there is none, as over STDIO."""
     context = _context.get()
     if context is None:
@@ -130,19 +132,25 @@ class LogOutput:
     def __init__(self) -> None:
         self.level = logging.WARNING
         self._stream: TextIO | None = None
-        self._render: Callable[[Mapping[str, object]], str] = log_lines.as_text
+        self._raw: BinaryIO | None = None
+        """Takes lines of JSON, past the layers of the stream: a line is whole, in ASCII, and written at once."""
 
     def configure(self, level: int, stream: TextIO) -> None:
         """Write lines from `level` up to `stream`: text on a terminal, JSON elsewhere."""
         self.level, self._stream = level, stream
-        self._render = log_lines.as_text if stream.isatty() else log_lines.as_json
+        self._raw = None if stream.isatty() else getattr(stream.buffer, "raw", stream.buffer)
 
     def write(self, line: Mapping[str, object]) -> None:
         """Write one line. What cannot be written is given up: nothing fails because nobody reads its log."""
-        stream = self._stream or sys.stderr
         try:
-            stream.write(f"{self._render(line)}\n")
-            stream.flush()
+            if self._raw is None:
+                stream = self._stream or sys.stderr
+                stream.write(f"{log_lines.as_text(line)}\n")
+                stream.flush()
+            else:
+                rest = log_lines.as_json(line) + b"\n"
+                while rest and (taken := self._raw.write(rest)):  # a signal may interrupt a write in between
+                    rest = rest[taken:]
         except (OSError, ValueError):  # closed, or a disk is full
             pass
 
@@ -163,14 +171,8 @@ def _now() -> str:
 def _write(severity: str, logger: str, message: str, fields: dict[str, object], error: object = None) -> None:
     """Write a line with the fields of its context; `error` is an exception, or True for the one that is handled."""
     context = _context.get()
-    line = {
-        "time": _now(),
-        "severity": severity,
-        "logger": logger,
-        "message": message,
-        **({} if context is None else context.fields),
-        **fields,
-    }
+    around = fields if context is None else context.fields
+    line = {"time": _now(), "severity": severity, "logger": logger, "message": message, **around, **fields}
     if error is True:
         error = sys.exception()
     if isinstance(error, BaseException):
@@ -185,6 +187,11 @@ class Logger:
 
     def __init__(self, name: str) -> None:
         self._name = name
+
+    @property
+    def informs(self) -> bool:
+        """Whether `info` writes lines."""
+        return _output.level <= logging.INFO
 
     def debug(self, message: str, /, **fields: object) -> None:
         """Write what helps to understand the code."""

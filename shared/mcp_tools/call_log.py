@@ -37,12 +37,8 @@ class ReadKind(StrEnum):
 
 def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
     """Return the tool call of a request, with what is known before its arguments are validated."""
-    return ToolCall(
-        principal_of(ctx.request),
-        ticket_id=_ticket_id(arguments),
-        request_id=str(ctx.request_id)[:_LONGEST_REQUEST_ID],
-        trace_of=partial(_trace_of, ctx),
-    )
+    request_id = str(ctx.request_id)[:_LONGEST_REQUEST_ID]
+    return ToolCall(principal_of(ctx.request), None, _ticket_id(arguments), request_id, partial(_trace_of, ctx))
 
 
 def _trace_of(ctx: ServerRequestContext[Any, Any]) -> str:
@@ -52,8 +48,9 @@ def _trace_of(ctx: ServerRequestContext[Any, Any]) -> str:
 def _ticket_id(arguments: object) -> str:
     """Return the ticket id that a call names, if it looks like an id; free text must not reach the records."""
     given = arguments.get("ticketId") if isinstance(arguments, dict) else None
-    is_id = isinstance(given, str) and len(given) <= _LONGEST_ID and given.isprintable() and " " not in given
-    return str(given) if is_id else ""
+    if isinstance(given, str) and len(given) <= _LONGEST_ID and given.isprintable() and " " not in given:
+        return given
+    return ""
 
 
 class CallLog:
@@ -81,7 +78,7 @@ class CallLog:
             started: start time on the monotonic clock, in seconds.
             lacks: the scope the caller lacked, if the call was refused for it.
         """
-        if not add_fields(tool=spec.name, outcome=outcome):
+        if not add_fields({"tool": spec.name, "outcome": outcome}):
             log.info("tool_call_finished", tool=spec.name, outcome=outcome, **_when_and_who(call, started))
         if self._counter is not None:
             tenant = self._tenants.label((DEFAULT_TENANT if call.principal is None else call.principal.tenant).id)
@@ -93,7 +90,7 @@ class CallLog:
         self, kind: ReadKind, name: str, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
     ) -> None:
         """Record a finished read, as `record` does a call; `name` is that of the prompt, or a URI template."""
-        if not add_fields(action=kind.value, name=name, outcome=outcome):
+        if not add_fields({"action": kind.value, "name": name, "outcome": outcome}):
             who = _when_and_who(call, started)
             log.info("read_finished", action=kind.value, name=name, outcome=outcome, **who)
         if lacks is not None:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,19 @@ import pytest
 from shared.telemetry import LogContext, TallyCounter, add_fields, configure_logging, get_logger, trace_of
 
 
-class Terminal(io.StringIO):
+class Stream(io.TextIOWrapper):
+    """A stream that keeps what is written to it."""
+
+    def __init__(self, kept: io.BytesIO | None = None) -> None:
+        self.kept = io.BytesIO() if kept is None else kept
+        super().__init__(self.kept, encoding="utf-8")
+
+    def getvalue(self) -> str:
+        """Return it."""
+        return self.kept.getvalue().decode()
+
+
+class Terminal(Stream):
     """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
@@ -31,15 +44,15 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def out() -> io.StringIO:
-    return io.StringIO()
+def out() -> Stream:
+    return Stream()
 
 
-def lines(out: io.StringIO) -> list[dict[str, Any]]:
+def lines(out: Stream) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
-def test_a_log_is_one_json_object_a_line(out: io.StringIO) -> None:
+def test_a_log_is_one_json_object_a_line(out: Stream) -> None:
     configure_logging(stream=out)
 
     get_logger("shared.x").info("tool_call_finished", tool="get_users", duration_ms=1.5)
@@ -73,7 +86,7 @@ def test_a_log_is_one_json_object_a_line(out: io.StringIO) -> None:
         ("critical", "CRITICAL", False),
     ],
 )
-def test_the_severity_is_what_google_cloud_reads(out: io.StringIO, method: str, severity: str, ours: bool) -> None:
+def test_the_severity_is_what_google_cloud_reads(out: Stream, method: str, severity: str, ours: bool) -> None:
     """Cloud Logging, LogSeverity."""
     configure_logging(level="DEBUG", stream=out)
 
@@ -82,7 +95,7 @@ def test_the_severity_is_what_google_cloud_reads(out: io.StringIO, method: str, 
     assert [line["severity"] for line in lines(out)] == [severity]
 
 
-def test_an_exception_stays_in_the_line_of_its_event(out: io.StringIO) -> None:
+def test_an_exception_stays_in_the_line_of_its_event(out: Stream) -> None:
     configure_logging(stream=out)
     try:
         raise ValueError("line one\nline two")
@@ -97,7 +110,7 @@ def test_an_exception_stays_in_the_line_of_its_event(out: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error", "asyncio", "mcp.server", "alembic"])
-def test_libraries_write_the_same_lines(out: io.StringIO, name: str) -> None:
+def test_libraries_write_the_same_lines(out: Stream, name: str) -> None:
     configure_logging(stream=out)
 
     logging.getLogger(name).warning("Started %s in %d ms", "it", 5)
@@ -107,7 +120,7 @@ def test_libraries_write_the_same_lines(out: io.StringIO, name: str) -> None:
     assert "time" in line
 
 
-def test_a_line_stays_short_whatever_it_is_about_and_keeps_both_its_ends(out: io.StringIO) -> None:
+def test_a_line_stays_short_whatever_it_is_about_and_keeps_both_its_ends(out: Stream) -> None:
     configure_logging(stream=out)
     sent = f"first{'x' * 1_000_000}last"
 
@@ -126,7 +139,7 @@ def test_a_line_stays_short_whatever_it_is_about_and_keeps_both_its_ends(out: io
     assert crash["exception"].endswith("last")
 
 
-def test_no_log_holds_a_line_break_or_another_separator(out: io.StringIO) -> None:
+def test_no_log_holds_a_line_break_or_another_separator(out: Stream) -> None:
     configure_logging(stream=out)
 
     get_logger("shared.x").info("event", id="a\nb\r\u2028c\x85{}")
@@ -136,7 +149,7 @@ def test_no_log_holds_a_line_break_or_another_separator(out: io.StringIO) -> Non
     assert out.getvalue().isascii()
 
 
-def test_addresses_that_httpx_asks_for_are_not_written(out: io.StringIO) -> None:
+def test_addresses_that_httpx_asks_for_are_not_written(out: Stream) -> None:
     """Its INFO line holds the whole URL, including search texts."""
     configure_logging(level="DEBUG", stream=out)
 
@@ -146,7 +159,7 @@ def test_addresses_that_httpx_asks_for_are_not_written(out: io.StringIO) -> None
     assert [line["message"] for line in lines(out)] == ["about the connection"]
 
 
-def test_a_quieter_level_quiets_httpx_too(out: io.StringIO) -> None:
+def test_a_quieter_level_quiets_httpx_too(out: Stream) -> None:
     configure_logging(level="ERROR", stream=out)
 
     logging.getLogger("httpx2").warning("about the connection")
@@ -155,7 +168,7 @@ def test_a_quieter_level_quiets_httpx_too(out: io.StringIO) -> None:
 
 
 @pytest.mark.parametrize("name", ["httpcore2.http11", "mcp.server.lowlevel", "aiosqlite", "sqlalchemy.engine"])
-def test_what_libraries_write_at_debug_is_left_out(out: io.StringIO, name: str) -> None:
+def test_what_libraries_write_at_debug_is_left_out(out: Stream, name: str) -> None:
     """They contain headers, messages and SQL values."""
     configure_logging(level="DEBUG", stream=out)
 
@@ -165,7 +178,7 @@ def test_what_libraries_write_at_debug_is_left_out(out: io.StringIO, name: str) 
     assert [line["message"] for line in lines(out)] == ["ours"]
 
 
-def test_less_than_the_level_is_not_written(out: io.StringIO) -> None:
+def test_less_than_the_level_is_not_written(out: Stream) -> None:
     configure_logging(level="WARNING", stream=out)
 
     get_logger("shared.x").info("no")
@@ -175,7 +188,7 @@ def test_less_than_the_level_is_not_written(out: io.StringIO) -> None:
     assert [line["message"] for line in lines(out)] == ["yes"]
 
 
-def test_what_was_bound_at_the_edge_is_in_every_line_below(out: io.StringIO) -> None:
+def test_what_was_bound_at_the_edge_is_in_every_line_below(out: Stream) -> None:
     configure_logging(stream=out)
 
     with LogContext(request_id="r1", tenant="default"):
@@ -189,10 +202,10 @@ def test_what_was_bound_at_the_edge_is_in_every_line_below(out: io.StringIO) -> 
     assert "request_id" not in after
 
 
-def test_fields_are_added_to_the_context_wherever_it_was_made(out: io.StringIO) -> None:
+def test_fields_are_added_to_the_context_wherever_it_was_made(out: Stream) -> None:
     configure_logging(stream=out)
 
-    assert not add_fields(tool="get_users"), "there is none"
+    assert not add_fields({"tool": "get_users"}), "there is none"
     with LogContext(request_id="r1"):
         asyncio.run(_adds_fields())
         get_logger("shared.x").info("ours")
@@ -204,11 +217,11 @@ def test_fields_are_added_to_the_context_wherever_it_was_made(out: io.StringIO) 
 
 
 async def _adds_fields() -> None:
-    assert add_fields(tool="get_users")
+    assert add_fields({"tool": "get_users"})
 
 
-def test_configuring_twice_writes_once_and_to_the_last_stream(out: io.StringIO) -> None:
-    first = io.StringIO()
+def test_configuring_twice_writes_once_and_to_the_last_stream(out: Stream) -> None:
+    first = Stream()
     configure_logging(stream=first)
     configure_logging(stream=out)
 
@@ -219,7 +232,7 @@ def test_configuring_twice_writes_once_and_to_the_last_stream(out: io.StringIO) 
     assert [line["message"] for line in lines(out)] == ["once", "once"]
 
 
-def test_a_logger_made_before_writes_as_configured(out: io.StringIO) -> None:
+def test_a_logger_made_before_writes_as_configured(out: Stream) -> None:
     """Modules create theirs at import."""
     early = get_logger("shared.x")
     configure_logging(stream=out)
@@ -229,7 +242,7 @@ def test_a_logger_made_before_writes_as_configured(out: io.StringIO) -> None:
     assert lines(out)[0]["message"] == "event"
 
 
-def test_basic_config_of_a_library_changes_nothing_afterwards(out: io.StringIO) -> None:
+def test_basic_config_of_a_library_changes_nothing_afterwards(out: Stream) -> None:
     configure_logging(stream=out)
     logging.basicConfig(format="no json", level="CRITICAL")
 
@@ -248,26 +261,32 @@ def test_stderr_is_where_logs_go_and_stdout_stays_clean(capsys: pytest.CaptureFi
     assert not written.out
 
 
-class Closed(io.StringIO):
-    """A stream that nobody reads any more."""
-
-    def write(self, _: str, /) -> int:
-        raise BrokenPipeError
-
-
 def test_a_log_that_cannot_be_written_stops_nothing() -> None:
-    configure_logging(stream=Closed())
-    get_logger("shared.x").error("first")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as unread:
+        configure_logging(stream=unread)
+        get_logger("shared.x").error("nobody reads it")
 
-    out = io.StringIO()
+    out = Stream()
     configure_logging(stream=out)
     out.close()
     get_logger("shared.x").error("second")
 
 
-def test_a_mistake_in_a_librarys_log_call_stays_in_the_log(
-    out: io.StringIO, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_line_is_whole_even_if_it_is_taken_in_parts() -> None:
+    class Narrow(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            return super().write(data[:7])
+
+    out = Stream(Narrow())
+    configure_logging(stream=out)
+    get_logger("shared.x").info("event", id="x" * 100)
+
+    assert lines(out)[0]["id"] == "x" * 100
+
+
+def test_a_mistake_in_a_librarys_log_call_stays_in_the_log(out: Stream, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(stream=out)
 
     logging.getLogger("library").info("%d", "no number")

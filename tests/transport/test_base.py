@@ -30,11 +30,11 @@ class Refuses(AuthProvider):
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
+def lines() -> Iterator[io.BytesIO]:
     """Yield the log, in the format of the server."""
     root = logging.getLogger()
-    handlers, level, out = root.handlers[:], root.level, io.StringIO()
-    configure_logging(stream=out)
+    handlers, level, out = root.handlers[:], root.level, io.BytesIO()
+    configure_logging(stream=io.TextIOWrapper(out, encoding="utf-8"))
     yield out
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -54,7 +54,7 @@ async def test_a_retryable_authentication_error_has_retry_after(
         assert at.counter.total("http_refusals", **labels) == 1
 
 
-async def test_every_line_about_a_request_says_whose_it_is_and_no_other_does(lines: io.StringIO) -> None:
+async def test_every_line_about_a_request_says_whose_it_is_and_no_other_does(lines: io.BytesIO) -> None:
     async with bench() as at:
         for tenant in ("default", "acme"):
             async with http_client(at.url, {"x-api-key": f"key-me@{tenant}"}) as client:

@@ -261,7 +261,7 @@ async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> Non
 
 @kills(
     "transport/dispatch/dispatcher.py",
-    "await call.done.wait()\n\n    async def _finish",
+    "await self._running.end_of(call)\n\n    async def _finish",
     "pass\n\n    async def _finish",
 )
 async def test_initialize_has_taken_effect_when_its_post_returns() -> None:

@@ -69,7 +69,6 @@ class RunningCall:
     request: JSONRPCRequest
     context: DispatchContext
     scope: anyio.CancelScope = field(init=False, default_factory=new_scope)
-    done: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     @property
     def session(self) -> str:
@@ -99,13 +98,19 @@ class RunningCalls:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[str, RunningCall]] = {}
+        self._ends: dict[RunningCall, asyncio.Event] = {}  # of those that somebody waits for
         self.is_stopping = False
         """Whether none may begin any more."""
 
     async def ended(self) -> None:
         """Wait until nothing runs."""
         while calls := self.all():
-            await calls[0].done.wait()
+            await self.end_of(calls[0])
+
+    async def end_of(self, call: RunningCall) -> None:
+        """Wait until a call does not run any more."""
+        if self.of(call.session).get(call.attempt.token) is call:
+            await self._ends.setdefault(call, asyncio.Event()).wait()
 
     def of(self, session: str) -> Mapping[str, RunningCall]:
         """Return the calls of a session by the tokens of their attempts."""
@@ -121,11 +126,12 @@ class RunningCalls:
 
     def remove(self, call: RunningCall) -> None:
         """Remove a call that has ended."""
-        session, token = call.attempt.session, call.attempt.token
-        del self._of[session][token]
-        if not self._of[session]:
-            del self._of[session]
-        call.done.set()
+        calls = self._of[call.attempt.session]
+        del calls[call.attempt.token]
+        if not calls:
+            del self._of[call.attempt.session]
+        if call in self._ends:
+            self._ends.pop(call).set()
 
     def cancel(self, session: str, token: str) -> bool:
         """Cancel an attempt at its client's wish, if it runs here; return whether it does."""
@@ -310,11 +316,7 @@ class Dispatcher:
     # ---- what is rare
 
     async def session(self, session_id: str, principal: Principal, wire: Wire) -> SessionRecord:
-        """Return a session of `principal`, and count this as a sign of life.
-
-        Raises:
-            SessionGoneError, BrokerUnavailableError.
-        """
+        """Return a session; this is a sign of its life. Raises: SessionGoneError, BrokerUnavailableError."""
         claimed = await self._broker.claim(session_id, principal.key, wire.name, (), own_stream=wire.own_streams)
         return claimed.record
 
@@ -350,7 +352,7 @@ class Dispatcher:
         body = {"epoch": call.attempt.epoch}
         self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body=body))
         self._tasks.start_soon(self.respond, call)  # not in the task of the POST: its client may leave
-        await call.done.wait()
+        await self._running.end_of(call)
 
     async def _finish_shielded(self, attempt: Attempt, response: bytes | None) -> bool:
         """Have other instances know that an attempt ended, although this task may be cancelled meanwhile."""
@@ -378,7 +380,7 @@ class Dispatcher:
         with anyio.move_on_after(_LAST_WORDS_S):
             for call in self._running.all():
                 if call.listens:
-                    await call.done.wait()
+                    await self._running.end_of(call)
         self._broker.wake_streams()
         with anyio.move_on_after(grace_s):
             await self._running.ended()

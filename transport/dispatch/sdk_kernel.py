@@ -170,14 +170,14 @@ class SDKKernel:
         try:
             if session is None or context.is_modern:
                 client = self._usage.client_alone(request, wire=context.wire, revision=context.revision)
-                add_fields(**client.labels)
+                add_fields(client.labels)
                 result = await self._serve_alone(session, context, request)
                 self._usage.stands_alone(client)
             elif method == "initialize":
                 result = await self._initialize(session, context, request)
             else:
                 kept = self._runner(session)
-                add_fields(**kept.client.labels)
+                add_fields(kept.client.labels)
                 connection = kept.runner.connection
                 own = self._direct.tools_for(request, is_modern=False) if connection.initialize_accepted else None
                 if own is not None:
@@ -193,7 +193,7 @@ class SDKKernel:
             outcome = str(response.code)
         if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
-            add_fields(outcome=outcome)
+            add_fields({"outcome": outcome})
             log.warning("answer_too_large", method=method, bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
@@ -297,7 +297,7 @@ class SDKKernel:
         session.version, session.client_params = runner.connection.protocol_version, params
         session.initialized = False
         client = self._usage.initialized(session)
-        add_fields(**client.labels)
+        add_fields(client.labels)
         self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 

@@ -153,9 +153,8 @@ class StatelessDispatcher:
         """Run a submitted request to its response; to cancel it, cancel the caller of this."""
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
-        asked = call.request, caller.principal, caller.headers
         try:
-            with call.scope, RequestLog(*asked, wire=call.context.wire) as line:
+            with call.scope, RequestLog(call.request, caller.principal, caller.headers, call.context.wire) as line:
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

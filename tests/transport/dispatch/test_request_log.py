@@ -161,7 +161,7 @@ def test_a_long_id_is_cut() -> None:
 def test_the_outcome_is_the_best_word_that_is_known(noted: str | None, code: int | None, outcome: str) -> None:
     with capture_logs() as logs, RequestLog(request(), ANYONE, {}, wire="sse") as log:
         if noted is not None:
-            assert add_fields(tool="get_statuses", outcome=noted)
+            assert add_fields({"tool": "get_statuses", "outcome": noted})
         log.response = b"{}", code
 
     assert logs[0]["outcome"] == outcome
