@@ -76,11 +76,6 @@ class RunningCall:
         return self.attempt.session
 
     @property
-    def writes(self) -> bool:
-        """Whether it may change something."""
-        return self.attempt.writes
-
-    @property
     def listens(self) -> bool:
         """Whether it is a subscription, which ends when the server says so."""
         return self.request.method == "subscriptions/listen"
@@ -399,5 +394,5 @@ def _without_result(call: SessionCall) -> bytes | None:
     The stream of a POST ends with a response and no other way; the SDK's own server gives this one, too.
     """
     if not call.context.is_cancelled:
-        return jsonrpc.interrupted(call.request.id, writes=call.writes)
+        return jsonrpc.interrupted(call.request.id, writes=call.attempt.writes)
     return jsonrpc.cancelled(call.request.id) if call.attempt.stream else None

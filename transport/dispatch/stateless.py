@@ -160,7 +160,9 @@ class StatelessDispatcher:
             call.context.closed = True
             self._give_back(caller.principal.tenant.id)
             self._running.remove(call)
-        return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)
+        return response or RequestOutcome(
+            jsonrpc.interrupted(call.request.id, writes=call.attempt.writes), INTERNAL_ERROR
+        )
 
     def _give_back(self, tenant: str) -> None:
         """Free the place of a request; an organisation without any is forgotten."""

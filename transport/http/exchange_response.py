@@ -132,7 +132,7 @@ class ExchangeResponse:
         outcome = await self._dispatcher.respond(call)
         self._kept_bytes += len(outcome.body)
         if self._kept_bytes > jsonrpc.MAX_RESPONSE_BYTES:  # of a batch, whose responses wait for each other
-            return RequestOutcome(jsonrpc.result_lost(call.request.id, writes=call.writes))
+            return RequestOutcome(jsonrpc.result_lost(call.request.id, writes=call.attempt.writes))
         return outcome
 
     async def _finish(self, outcomes: Sequence[RequestOutcome], scope: Scope, receive: Receive) -> None:
