@@ -4,6 +4,7 @@ Every provider fails closed, compares secrets in constant time and never reveals
 """
 
 import hmac
+import math
 import re
 import time
 from abc import abstractmethod
@@ -15,7 +16,6 @@ from starlette.requests import HTTPConnection
 
 from auth.oauth.provider import OAuthProvider
 from auth.presented import ContradictingCredentialsError, NoCredentialError, presented_key, presented_keys
-from shared.blind_cache import BlindCache
 from shared.client_habits import ClientHabits
 from shared.identity import ANONYMOUS, AuthenticationError, AuthProvider, Principal
 
@@ -136,20 +136,22 @@ class APIKeyAuthProvider(KeyAuthProvider):
         if not api_key.strip():
             raise ValueError("an empty API key protects nothing")
         self._digest = sha256(api_key.strip().encode()).digest()
-        self._proved_at: BlindCache[float] = BlindCache(max_entries=1)
+        self._proved_at = -math.inf
         self._seconds = seconds
 
     async def owner_of(self, key: str) -> Principal:
         """Return the service account. Raises: AuthenticationError: (401) the key is wrong."""
-        # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
-        # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
-        if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
+        if not self._is_right(key):
             raise wrong_key(key)
-        self._proved_at.put(key, self._seconds())
+        self._proved_at = self._seconds()
         return SERVICE_ACCOUNT
 
     def recognised(self, key: str) -> Principal | None:
         """Return the service account if the key was proved within the last minute."""
-        proved_at = self._proved_at.get(key)
-        is_recent = proved_at is not None and self._seconds() - proved_at < RECOGNISED_S
-        return SERVICE_ACCOUNT if is_recent else None
+        is_recent = self._seconds() - self._proved_at < RECOGNISED_S
+        return SERVICE_ACCOUNT if is_recent and self._is_right(key) else None
+
+    def _is_right(self, key: str) -> bool:
+        # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
+        # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
+        return hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest)
