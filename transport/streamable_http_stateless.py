@@ -76,11 +76,11 @@ class StatelessHandler:
             InsufficientScopeError, RateLimitedError, TooManyStreamsError, TooBusyError: it is refused.
         """
         message = messages[0].message
-        if is_batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
-        if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
+        if isinstance(message, JSONRPCNotification) and not is_batch:  # none is defined for a server to act upon
             problem = unserved_version(request.head.protocol_version)
             return HTTPResponse(202) if problem is None else _error(None, problem)
+        if is_batch or not isinstance(message, JSONRPCRequest):
+            raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
         problem = await self._rejection(message, request, caller)
         if problem is not None:
             return _error(message.id, problem)

@@ -29,7 +29,7 @@ from tests.transport.gated_server import gated_server
 from transport import asgi_app
 
 CALLS: Final = 20
-ROUNDS: Final = 15
+ROUNDS: Final = 60
 MOST: Final = 1.1
 MESSAGE: Final = call(1, "echo", text="hello")
 BODY: Final = json.dumps(MESSAGE | {"params": MESSAGE["params"] | {"_meta": ENVELOPE}}).encode()
