@@ -27,7 +27,9 @@ async def test_a_drain_lets_calls_finish_and_then_ends_their_streams() -> None:
 
 
 @kills(
-    "transport/dispatch/dispatcher.py", "return jsonrpc.interrupted(call.request.id, writes=call.writes)", "return None"
+    "transport/dispatch/dispatcher.py",
+    "return jsonrpc.interrupted(call.request.id, writes=call.attempt.writes)",
+    "return None",
 )
 @kills(
     "transport/dispatch/sdk_kernel.py", 'if request.method != "tools/call":\n            return False', "return False"
