@@ -9,11 +9,16 @@ Source: Unicode Standard, chapter 3.13 (compatibility caseless match), chapter 5
 
 import re
 import unicodedata
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from shared.combining_marks import with_few_marks
 
+_KEPT_KEYS: Final = 4_096
+"""Keys of names that were asked for last: pages of tickets show the same people again and again."""
+_SHORT: Final = 100
+"""Characters of a name whose key may be kept."""
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -92,7 +97,14 @@ def name_key(text: str) -> str:
 
     A separator between two digits counts: `1-1` is not `11`.
     """
+    return _kept_key(text) if len(text) <= _SHORT else _key(text)
+
+
+def _key(text: str) -> str:
     return _joined(name_words(text))
+
+
+_kept_key: Final = lru_cache(maxsize=_KEPT_KEYS)(_key)
 
 
 def unaccented(key: str) -> str:

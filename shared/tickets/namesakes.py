@@ -29,7 +29,11 @@ async def told_apart(
         return rows, ()
     if not shared:
         return rows, ()
-    meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared]
+    names = {name for row in rows for name in (row.requestor_name, row.person_in_charge_name)}
+    several = {name for name in names if name and name_key(name) in shared}
+    if not several:
+        return rows, ()
+    meant = [row for row in rows if row.requestor_name in several or row.person_in_charge_name in several]
     by_id: dict[str, TicketRow | Ticket] = {
         row.ticket_id: row for row in meant if row.requestor_id and row.person_in_charge_id
     }
@@ -39,12 +43,8 @@ async def told_apart(
     except UpstreamError:
         tickets = []
     by_id |= {ticket.id: ticket for ticket in tickets if ticket is not None}
-    shown = [_with_ids(row, by_id[row.ticket_id], shared) if row.ticket_id in by_id else row for row in rows]
+    shown = [_with_ids(row, by_id[row.ticket_id], several) if row.ticket_id in by_id else row for row in rows]
     return shown, () if all(row.ticket_id in by_id for row in meant) else (localized(_UNREAD),)
-
-
-def _names(row: TicketRow) -> tuple[str, ...]:
-    return tuple(name for name in (row.requestor_name, row.person_in_charge_name) if name)
 
 
 async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
@@ -54,13 +54,10 @@ async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
         return None
 
 
-def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, shared: Collection[str]) -> TicketRow:
-    def named(name: str | None, user_id: str | None) -> str | None:
-        return f"{name} ({user_id})" if name and user_id and name_key(name) in shared else name
-
+def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, several: Collection[str | None]) -> TicketRow:
+    """Return `row` with the ids of `ticket` behind the names that `several` people have."""
+    ids = {"requestor_name": ticket.requestor_id, "person_in_charge_name": ticket.person_in_charge_id}
+    names = {field: getattr(row, field) for field in ids}
     return row.model_copy(
-        update={
-            "requestor_name": named(row.requestor_name, ticket.requestor_id),
-            "person_in_charge_name": named(row.person_in_charge_name, ticket.person_in_charge_id),
-        }
+        update={field: f"{name} ({ids[field]})" for field, name in names.items() if name in several and ids[field]}
     )
