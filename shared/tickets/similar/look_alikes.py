@@ -1,6 +1,8 @@
 """Tickets of the same account that a new ticket looks like, so that a duplicate is noticed when it is created."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import anyio
@@ -24,6 +26,10 @@ _OF_ACCOUNT: Final = 100
 """The newest tickets of an account are compared."""
 _LEAST: Final = 0.5
 """The share of the words of one summary that the other ticket must have; at least two words."""
+_KEPT: Final = 1_000
+"""Summaries whose words are kept: those of an account are compared with each of its new tickets."""
+_SHORT: Final = 200
+"""Characters of a summary whose words may be kept."""
 
 
 async def look_alikes(api: APIClient, new: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
@@ -56,8 +62,9 @@ def _alike(summary: str, text: str, rows: Sequence[Row]) -> Sequence[tuple[str, 
     own, folded = words_of(summary), search_form(text)
     finder = WordFinder(own)
     newest_first = sorted(rows, key=id_key, reverse=True)
-    found = [(row, _shared(own, finder, folded, str(row.get("summary") or ""))) for row in newest_first]
-    return [(str(row["ticketId"]), _sentence(row, words)) for row, words in found if words][: MAX_ALIKE + 1]
+    compared = ((row, _shared(own, finder, folded, str(row.get("summary") or ""))) for row in newest_first)
+    alike = ((str(row["ticketId"]), _sentence(row, words)) for row, words in compared if words)
+    return list(islice(alike, MAX_ALIKE + 1))
 
 
 def _shared(own: Sequence[Word], finder: WordFinder, text: str, other: str) -> Sequence[Word]:
@@ -69,12 +76,20 @@ def _shared(own: Sequence[Word], finder: WordFinder, text: str, other: str) -> S
         text: its summary and description, in search form.
         other: the summary of another ticket.
     """
-    words = words_of(other)
-    has = WordFinder(words).found_in(text)
+    words, its_finder = _kept_words(other) if len(other) <= _SHORT else _words(other)
+    has = its_finder.found_in(text)
     if len(has) > 1 and len(has) >= _LEAST * len(words):
         return [word for word in words if word in has]
     has = finder.found_in(search_form(other))
     return [word for word in own if word in has] if len(has) > 1 and len(has) >= _LEAST * len(own) else ()
+
+
+def _words(summary: str) -> tuple[Sequence[Word], WordFinder]:
+    words = words_of(summary)
+    return words, WordFinder(words)
+
+
+_kept_words: Final = lru_cache(maxsize=_KEPT)(_words)
 
 
 def _sentence(row: Row, words: Sequence[Word]) -> str:
