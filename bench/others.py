@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain
 from typing import Final
 
 import uvloop
@@ -24,8 +25,9 @@ IDLE: Final = (100, 500)
 """Sessions between which memory is compared."""
 SETTLED_S: Final = 2.0
 """Until a server has forgotten connections that were closed."""
-SECONDS: Final = 10
-"""For which calls come at a fixed rate."""
+TURNS: Final = 5
+SECONDS: Final = 2
+"""For which calls come at a fixed rate in each turn."""
 
 
 def memory(key: str, row: Row, lab: Lab) -> list[Figure]:
@@ -80,21 +82,34 @@ def _ms_until_initialized(command: Sequence[str], database: str) -> float:
 
 
 def latency(key: str, row: Row, lab: Lab) -> list[Figure]:
-    """Return the latency of every server of the row, one after the other."""
+    """Return the latency of every server of the row, in turns."""
     with ExitStack() as stack:
         parties = [stack.enter_context(running(contender, made, lab)) for contender, made in programs(row, lab)]
-        return [figure for party in parties for figure in uvloop.run(_latency(key, row, party))]
+        taken = uvloop.run(_latencies(row, parties))
+    figures = []
+    for party, turns in zip(parties, taken, strict=True):
+        middles = [statistics.median(ms) for ms in turns]
+        all_ms, name = sorted(chain(*turns)), party.contender.name
+        figures += [
+            Figure(key, name, P50, min(middles), statistics.median(middles)),
+            Figure(key, name, P99, all_ms[len(all_ms) * 99 // 100]),
+        ]
+    return figures
 
 
-async def _latency(key: str, row: Row, party: Party) -> list[Figure]:
-    await party.open(row.sessions)
-    await party.renew()
-    await party.turn(row.calls)
-    await party.renew()
-    ms = sorted(await _paced(party, row.per_second))
-    party.close()
-    name = party.contender.name
-    return [Figure(key, name, P50, ms[len(ms) // 2]), Figure(key, name, P99, ms[len(ms) * 99 // 100])]
+async def _latencies(row: Row, parties: Sequence[Party]) -> list[list[list[float]]]:
+    taken: list[list[list[float]]] = [[] for _ in parties]
+    for party in parties:
+        await party.open(row.sessions)
+        await party.renew()
+        await party.turn(row.calls)
+    for _ in range(TURNS):
+        for party, turns in zip(parties, taken, strict=True):
+            await party.renew()
+            turns.append(await _paced(party, row.per_second))
+    for party in parties:
+        party.close()
+    return taken
 
 
 async def _paced(party: Party, per_second: int) -> list[float]:
