@@ -354,6 +354,7 @@ def main() -> int:
     announcements: list[asyncio.Task[None]] = []
 
     def started(port: int) -> None:
+        gc.freeze()  # what the start made stays: to look at it for garbage again would stall all calls for 0.1 s
         log.info("http_started", host=settings.host, port=port)
         announcements.append(asyncio.get_running_loop().create_task(announce(port)))
 

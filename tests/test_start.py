@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.processes import ROOT, environment, sqlite
+from tests.processes import ROOT, Process, environment, free_port, sqlite
 from tests.stdio_door import encoded, stdio_door
 from tests.transport.sse_client import initialize_params
 
@@ -22,6 +23,15 @@ settings = mcp_server.load(mcp_server.StdioSettings)
 service = mcp_server.TicketService(settings, says_whose_tickets=True)
 """
 MAKE_HTTP: Final = "import cloud_mcp_server; cloud_mcp_server.CloudMCPServer()"
+
+
+SERVE: Final = """
+import atexit, gc, sys
+from {module} import main
+sys.argv[1:] = {arguments}
+atexit.register(lambda: print(gc.get_freeze_count(), "objects are not looked at for garbage"))
+sys.exit(main())
+"""
 
 
 def imported_by(code: str, **settings: str) -> set[str]:
@@ -45,6 +55,20 @@ def test_over_http_the_client_of_valkey_is_imported_for_several_instances_alone(
     given = {"MCP_ALLOW_ANONYMOUS": "true", "MCP_DATABASE_URL": sqlite(tmp_path), **settings}
 
     assert ("redis" in imported_by(MAKE_HTTP, **given)) is ("MCP_BROKER_URL" in settings)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"), [("cloud_mcp_server", []), ("ticket_api.__main__", ["serve"])], ids=["MCP", "ticket API"]
+)
+def test_what_the_start_made_is_not_looked_at_for_garbage_while_calls_wait(
+    tmp_path: Path, module: str, arguments: list[str]
+) -> None:
+    settings = {"MCP_ALLOW_ANONYMOUS": "true", "MCP_DATABASE_URL": sqlite(tmp_path), "PORT": str(free_port())}
+    with Process(("-c", SERVE.format(module=module, arguments=arguments)), **settings) as server:
+        server.wait_until_ready()
+    found = re.search(r"(\d+) objects are not looked at", server.said)
+    assert found is not None
+    assert int(found[1]) > 50_000
 
 
 async def test_a_client_is_answered_while_the_database_does_not_open(tmp_path: Path) -> None:
