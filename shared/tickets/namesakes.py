@@ -3,7 +3,8 @@
 Where the API's rows have no ids either, rows with a name that several users have are looked up in the tickets.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from shared.api_client import APIClient, segment
@@ -16,26 +17,39 @@ from shared.tickets.models import Ticket, TicketRow, parse_one
 
 MOST_READ: Final = 20
 """Tickets that are read for one page."""
+_PEOPLE: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "requestorName": ("requestor_name", "requestor_id"),
+        "personInChargeName": ("person_in_charge_name", "person_in_charge_id"),
+    }
+)
+"""By column: the fields of a row that have the name and the id."""
 _UNREAD: Final = "Several people have one of these names: get_ticket_detail shows which of them a row means."
 
 
 async def told_apart(
-    api: APIClient, master: MasterData, rows: Sequence[TicketRow]
+    api: APIClient, master: MasterData, rows: Sequence[TicketRow], shown: Collection[str]
 ) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
-    """Return `rows` with the id behind each name that several users have; and a note if some could not be read."""
+    """Return `rows` with the id behind each name that several users have; and a note if some could not be read.
+
+    Args:
+        api: the ticket API.
+        master: its master data.
+        rows: those of a page.
+        shown: the columns that are shown, by the API's names; names of others are left as they are.
+    """
+    people = [person for column, person in _PEOPLE.items() if column in shown]
+    names = {getattr(row, name) for row in rows for name, _ in people}
     try:
-        shared = (await master.lists()).shared_names if rows else frozenset()
+        shared = (await master.lists()).shared_names if names else frozenset()
     except UpstreamError:  # a list needs no master data
         return rows, ()
-    if not shared:
-        return rows, ()
-    names = {name for row in rows for name in (row.requestor_name, row.person_in_charge_name)}
-    several = {name for name in names if name and name_key(name) in shared}
+    several = {name for name in names if name and name_key(name) in shared} if shared else set()
     if not several:
         return rows, ()
-    meant = [row for row in rows if row.requestor_name in several or row.person_in_charge_name in several]
+    meant = [row for row in rows if any(getattr(row, name) in several for name, _ in people)]
     by_id: dict[str, TicketRow | Ticket] = {
-        row.ticket_id: row for row in meant if row.requestor_id and row.person_in_charge_id
+        row.ticket_id: row for row in meant if all(getattr(row, user_id) for _, user_id in people)
     }
     unread = [row for row in meant if row.ticket_id not in by_id]
     try:
@@ -43,8 +57,8 @@ async def told_apart(
     except UpstreamError:
         tickets = []
     by_id |= {ticket.id: ticket for ticket in tickets if ticket is not None}
-    shown = [_with_ids(row, by_id[row.ticket_id], several) if row.ticket_id in by_id else row for row in rows]
-    return shown, () if all(row.ticket_id in by_id for row in meant) else (localized(_UNREAD),)
+    named = [_with_ids(row, by_id[row.ticket_id], several, people) if row.ticket_id in by_id else row for row in rows]
+    return named, () if all(row.ticket_id in by_id for row in meant) else (localized(_UNREAD),)
 
 
 async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
@@ -54,10 +68,11 @@ async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
         return None
 
 
-def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, several: Collection[str | None]) -> TicketRow:
-    """Return `row` with the ids of `ticket` behind the names that `several` people have."""
-    ids = {"requestor_name": ticket.requestor_id, "person_in_charge_name": ticket.person_in_charge_id}
-    names = {field: getattr(row, field) for field in ids}
+def _with_ids(
+    row: TicketRow, ticket: TicketRow | Ticket, several: Collection[str], people: Iterable[tuple[str, str]]
+) -> TicketRow:
+    """Return `row` with the ids of `ticket` behind the names of `people` that `several` of them have."""
+    known = [(field, getattr(row, field), getattr(ticket, user_id)) for field, user_id in people]
     return row.model_copy(
-        update={field: f"{name} ({ids[field]})" for field, name in names.items() if name in several and ids[field]}
+        update={field: f"{name} ({user_id})" for field, name, user_id in known if user_id and name in several}
     )

@@ -37,7 +37,7 @@ class TicketList:
         selection = selection_of(request, shown)
         page = await self._system.pages.page(selection)
         read = parse_many(TicketRow, page.rows)
-        distinct, apart = await told_apart(self._system.api, self._system.master, read)
+        distinct, apart = await told_apart(self._system.api, self._system.master, read, shown)
         rows = await self._system.calendar.dated_rows(distinct, shown)
         by_cursor = selection.cursor is not None
         return TicketPage(

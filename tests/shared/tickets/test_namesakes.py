@@ -44,6 +44,17 @@ async def test_rows_without_namesakes_cost_no_further_request(existing: World) -
     assert not any("(" in row["personInChargeName"] for row in rows_of(page))
 
 
+async def test_names_that_are_not_shown_cost_no_further_request(existing: World) -> None:
+    await with_namesake(existing)
+    sent = []
+    for fields in (["ticketId"], ["ticketId"], ["personInChargeName"]):
+        before = len(existing.wire.sent)
+        await existing.done("get_ticket_list", searchQuery="of user4", fields=fields)
+        sent.append(len(existing.wire.sent) - before)
+
+    assert sent[1] < sent[2], "the first one reads master data too"
+
+
 async def test_a_row_that_cannot_be_read_is_shown_with_a_note(existing: World) -> None:
     await with_namesake(existing)
     existing.wire.when("GET", "/tickets/TCK-.*", refuses, always=True)
