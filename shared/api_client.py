@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 
 import httpx2
 
@@ -238,8 +238,13 @@ def _query(params: Mapping[str, QueryValue] | None) -> str:
     """Return the query of an address, with its question mark; empty without parameters."""
     if not params:
         return ""
-    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in params.items()}
-    return f"?{urlencode(texts, doseq=True)}"
+    several = ((name, value if isinstance(value, tuple) else (value,)) for name, value in params.items())
+    return f"?{'&'.join([f'{_quoted(name)}={_quoted(one)}' for name, values in several for one in values])}"
+
+
+def _quoted(value: str | int | bool) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if text.isascii() and text.isalnum() else quote_plus(text)  # most are a word or a number
 
 
 def _encoded(body: Mapping[str, Any] | None) -> bytes | None:

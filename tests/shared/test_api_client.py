@@ -399,14 +399,19 @@ async def test_a_read_carries_no_idempotency_key(api: APIClient, httpx2_mock: re
 async def test_query_values_are_written_as_the_api_reads_them(api: APIClient, httpx2_mock: respx.Router) -> None:
     route = httpx2_mock.get(url__startswith=f"{BASE}/tickets").respond(200, json=[])
 
-    await api.get("/tickets", params={"showCompleted": True, "x": False, "limit": 20, "searchQuery": "50% & 画面"})
+    await api.get(
+        "/tickets",
+        params={"showCompleted": True, "x": False, "limit": 20, "searchQuery": "50% & 画面+1", "statusId": ("a", "b")},
+    )
 
-    assert dict(route.calls.last.request.url.params) == {
-        "showCompleted": "true",
-        "x": "false",
-        "limit": "20",
-        "searchQuery": "50% & 画面",
-    }
+    assert list(route.calls.last.request.url.params.multi_items()) == [
+        ("showCompleted", "true"),
+        ("x", "false"),
+        ("limit", "20"),
+        ("searchQuery", "50% & 画面+1"),
+        ("statusId", "a"),
+        ("statusId", "b"),
+    ]
 
 
 @pytest.mark.parametrize("base", ["http://h.example.com/api/v1", "http://h.example.com/api/v1/"])
