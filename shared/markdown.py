@@ -60,17 +60,18 @@ def inline(text: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
     """Return a table; cells are escaped, `None` is an empty cell."""
-    lines = [" | ".join(head), " | ".join(["---"] * len(head)), *map(_row, rows)]
+    texts = [[cell or "" for cell in row] for row in rows]
+    is_plain = _is_plain([cell for row in texts for cell in row])  # as most tables are
+    shown = texts if is_plain else [row if _is_plain(row) else list(map(inline, row)) for row in texts]
+    lines = [" | ".join(head), " | ".join(["---"] * len(head)), *map(" | ".join, shown)]
     return "\n".join([f"| {line} |" for line in lines])
 
 
-def _row(given: Sequence[str | None]) -> str:
-    cells = [cell or "" for cell in given]
-    together = "^".join(cells)  # looked at once instead of cell by cell; no address reaches over a `^`
+def _is_plain(cells: Sequence[str]) -> bool:
+    """Whether all cells are shown as they are; they are looked at together, as no address reaches over a `^`."""
+    together = "^".join(cells)
     is_plain = is_visible(together) and not _SPECIAL.search(together) and one_line(together) == together
-    if is_plain and " ^" not in together and "^ " not in together:
-        return " | ".join(cells)
-    return " | ".join(map(inline, cells))
+    return is_plain and " ^" not in together and "^ " not in together
 
 
 def quote(text: str) -> str:

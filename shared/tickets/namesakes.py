@@ -47,7 +47,7 @@ async def told_apart(
     several = {name for name in names if name and name_key(name) in shared} if shared else set()
     if not several:
         return rows, ()
-    meant = [row for row in rows if any(getattr(row, name) in several for name, _ in people)]
+    meant = [row for row in rows if not several.isdisjoint([getattr(row, name) for name, _ in people])]
     by_id: dict[str, TicketRow | Ticket] = {
         row.ticket_id: row for row in meant if all(getattr(row, user_id) for _, user_id in people)
     }

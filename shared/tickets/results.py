@@ -200,7 +200,10 @@ def row_cells(rows: Iterable[TicketRow], columns: Sequence[str]) -> tuple[tuple[
     """Return the values of `columns` (the API's names) of each row, with texts cut to fit a table."""
     fields = [(_ROW_FIELDS[name], MAX_CELL if name == "summary" else MAX_NAME) for name in columns]
     return tuple([
-        tuple([cut(value, limit) if isinstance(value := values[field], str) else value for field, limit in fields])
+        tuple([
+            cut(value, limit) if isinstance(value := values[field], str) and len(value) > limit else value
+            for field, limit in fields
+        ])
         for values in map(vars, rows)
     ])  # fmt: skip
 

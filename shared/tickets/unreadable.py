@@ -10,13 +10,14 @@ from shared.tickets.results import Result
 
 MAX_NOTES: Final = 5
 MAX_NAMES: Final = 5
+_NO_SHAPES: Final = (*PLAIN, tuple)
 
 
 def unreadable_notes(result: Result) -> tuple[str, ...]:
     """Return a note for each shape in `result` with an unreadable value, at most `MAX_NOTES`, and how many more."""
     values = [value for _, value in result if value and not isinstance(value, PLAIN)]
     rows = [row for value in values for row in (value if isinstance(value, tuple) else (value,))]
-    return _notes(row for row in rows if not isinstance(row, (*PLAIN, tuple)))
+    return _notes(row for row in rows if not isinstance(row, _NO_SHAPES))
 
 
 def row_notes(rows: Rows[ShapeT]) -> tuple[str, ...]:
