@@ -17,7 +17,7 @@ class BoundedCycle(RequestResponseCycle):
 
     @classmethod
     def take_over(cls, cycle: RequestResponseCycle, transport: Transport) -> None:
-        """Make `cycle`, which has not begun yet, one of this class; uvicorn lets nobody else make it."""
+        """Make `cycle`, which has not begun yet, an instance of this class: uvicorn has no setting for its class."""
         cycle.__class__ = cls
         cycle.transport = ResponseWrites(transport)  # type: ignore[assignment]  # as above
 
