@@ -17,17 +17,19 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "clients": [
         *("tests/interop", "tests/peers", "tests/sse_conformance", "tests/test_clients.py", "tests/test_same_id.py"),
     ],
+    "cloud": ["tests/cloud"],
     "coverage": ["tests/test_covered.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
+    "image": ["tests/image"],
     "scale": ["tests/scale"],
     "set-up": ["tests/bootstrap", "tests/test_walk.py"],
     "speed": ["tests/bench"],
     "tasks": ["tests/tasks"],
 })  # fmt: skip
 """The parts that `test --long` can run alone."""
-QUIET: Final = ("attacks", "scale")
-"""The parts that measure how long responses take: nothing else runs meanwhile."""
+QUIET: Final = ("attacks", "cloud", "scale")
+"""The parts that measure time, or wait for alerts: nothing else runs meanwhile."""
 
 
 def test(arguments: Sequence[str]) -> NoReturn:

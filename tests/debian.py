@@ -12,6 +12,7 @@ import pytest
 
 PACKAGES: Final = MappingProxyType({
     "nginx": "nginx-light", "caddy": "caddy", "chromium": "chromium", "curl": "curl", "valgrind": "valgrind",
+    "prometheus": "prometheus", "promtool": "prometheus", "buildah": "buildah", "debootstrap": "debootstrap",
 })  # fmt: skip
 """The package of each program; .ci/run installs them."""
 _NOT_RUN: Final = "not run: "

@@ -212,10 +212,12 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
     lines = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
     assert lines[0] == "interop set-up"
     assert lines[1].startswith("pytest -o cache_dir=")
-    assert lines[1].endswith("--dist=loadgroup -n 2 -m long --ignore=tests/attacks --ignore=tests/scale")
+    assert lines[1].endswith(
+        "--dist=loadgroup -n 2 -m long --ignore=tests/attacks --ignore=tests/cloud --ignore=tests/scale"
+    )
     assert lines[2].startswith("pytest -o cache_dir=")
-    assert lines[2].endswith(" -m long -rPfE tests/attacks tests/scale")
-    assert " -n " not in lines[2], "they measure latency, so nothing may run meanwhile"
+    assert lines[2].endswith(" -m long -rPfE tests/attacks tests/cloud tests/scale")
+    assert " -n " not in lines[2], "they measure time, so nothing may run meanwhile"
     assert lines[3:] == ["covered"]
     assert result.returncode == 0
 
@@ -246,7 +248,7 @@ def test_an_unknown_part_of_the_long_tests_is_refused_with_the_list_of_parts(
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr.endswith(
-        "The parts are: attacks, chaos, clients, coverage, data, fuzz, scale, set-up, speed, tasks.\n"
+        "The parts are: attacks, chaos, clients, cloud, coverage, data, fuzz, image, scale, set-up, speed, tasks.\n"
     )
 
 
