@@ -21,6 +21,8 @@ from tests.processes import START_S
 
 HOST: Final = "tickets.example.com"
 """The name that clients use; `TAG---` before it reaches the revision of a tag."""
+_NOBODY: Final = 1
+"""The port of a revision without instances; nothing listens there."""
 _TOP: Final = """\
 {user}daemon off;
 worker_processes 1;
@@ -160,5 +162,5 @@ def _configuration(folder: Path, traffic: Traffic) -> str:
 
 
 def _upstream(revision: str, ports: list[int]) -> str:
-    servers = "".join(f" server 127.0.0.1:{port} max_fails=0;" for port in ports)
+    servers = "".join(f" server 127.0.0.1:{port} max_fails=0;" for port in ports or [_NOBODY])
     return f"  upstream {revision} {{{servers} keepalive 32; }}\n"

@@ -24,7 +24,7 @@ WIRES: Final = ("sse", "session", "stateless")
 PATIENCE_S: Final = 45.0
 TRY_S: Final = 8.0
 """Seconds for one try: longer than a call may take at the ticket API."""
-BETWEEN_S: Final = 0.3
+BETWEEN_S: Final = 1.0
 AGAIN_S: Final = 0.2
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -77,15 +77,17 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, rules: Iterable[Mapping[str, Any]]) -> Iterator[Prometheus]:
-    """Run it with groups of rules."""
+def prometheus(folder: Path, rules: Sequence[str]) -> Iterator[Prometheus]:
+    """Run it with these rule files, given as texts."""
     port = steady_port()
     running = Prometheus(folder, port)
     running.scrape({})
-    (folder / "rules.yaml").write_text(yaml.safe_dump({"groups": [dict(group) for group in rules]}), "utf-8")
+    files = [folder / f"rules-{number}.yaml" for number in range(len(rules))]
+    for file, text in zip(files, rules, strict=True):
+        file.write_text(text, "utf-8")
     configuration = {
-        "global": {"scrape_interval": SCRAPED_EVERY, "scrape_timeout": SCRAPED_EVERY, "evaluation_interval": "500ms"},
-        "rule_files": [str(folder / "rules.yaml")],
+        "global": {"scrape_interval": SCRAPED_EVERY, "scrape_timeout": SCRAPED_EVERY},
+        "rule_files": [str(file) for file in files],
         "scrape_configs": [
             {
                 "job_name": "mcp-ticket-server",

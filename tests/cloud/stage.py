@@ -8,16 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url
+import asyncpg
 
 from tests.cloud.balancer import HOST, Balancer
-from tests.databases import PASSWORD, Postgres
+from tests.cloud.pipe import Pipe
+from tests.databases import PASSWORD, Postgres, dsn
 from tests.deploy.test_dockerfile import copied
 from tests.processes import API_KEY, IDENTITY_KEY, OPERATOR_KEY, Process, environment, steady_port
 from tests.valkey import ValkeyServer, valkey_server
@@ -27,6 +28,10 @@ END_S: Final = 9.0
 """Seconds within which an instance must end after SIGTERM; Cloud Run kills it after ten."""
 JOB_S: Final = 60.0
 ROLES: Final = ("ticket_owner", "ticket_api", "mcp_server")
+FASTER_THAN_PEOPLE: Final = {
+    f"MCP_{kind}_PER_MINUTE": "60000" for kind in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
+}
+"""Limits that the callers of the rehearsal do not reach."""
 STATE_KEY: Final = "seals-the-state-of-requests-0123456789"
 _KEY: Final = re.compile(r"\btkt_live_\S+")
 
@@ -82,9 +87,13 @@ class Stage:
         self.valkey = valkey
         self.api_port = steady_port()
         self.revisions: dict[str, Revision] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when instances have come or gone."""
         self.ended: list[tuple[str, int, str]] = []
         """Name of the revision, exit code and output of every instance that has ended."""
         self.database = "tickets"
+        self.pipe = Pipe()
+        """The way from the MCP server to the ticket API."""
         self._folder = folder
         self._running = running
         self._api: ExitStack | None = None
@@ -104,8 +113,35 @@ class Stage:
 
     def url(self, role: str) -> str:
         """Return the address of the database for a role."""
-        url = make_url(str(self.postgres.admin)) if isinstance(self.postgres.admin, str) else self.postgres.admin
-        return url.set(username=role, password=PASSWORD, database=self.database).render_as_string(hide_password=False)
+        url = self.postgres.admin.set(username=role, password=PASSWORD, database=self.database)
+        return url.render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def locked(self, table: str) -> AsyncGenerator[None]:
+        """Hold a table, as a program does that does not end its transaction."""
+        connection = await asyncpg.connect(dsn(self.postgres.admin.set(database=self.database)), timeout=10)
+        try:
+            async with connection.transaction():
+                await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", timeout=10)
+                yield
+        finally:
+            await connection.close(timeout=10)
+
+    @asynccontextmanager
+    async def meddling(self) -> AsyncGenerator[None]:
+        """Have the database store another summary than the one that was written."""
+        await self.postgres.execute(
+            "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN NEW.summary := 'something else'; RETURN NEW; END $$",
+            "CREATE TRIGGER meddle BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION meddle()",
+            database=self.database,
+        )
+        try:
+            yield
+        finally:
+            await self.postgres.execute(
+                "DROP TRIGGER meddle ON tickets", "DROP FUNCTION meddle()", database=self.database
+            )
 
     def job(self, image: Image, module: str, *arguments: str, **settings: str) -> str:
         """Run a job to its end; return what it said."""
@@ -179,11 +215,17 @@ class Stage:
 
     def end(self, name: str) -> list[int]:
         """Take a revision out of the front end and send its instances SIGTERM; return their exit codes."""
-        revision = self.revisions.pop(name)
+        codes = self.stop_all(name)
+        del self.revisions[name]
+        return codes
+
+    def stop_all(self, name: str) -> list[int]:
+        """Send all instances of a revision SIGTERM, after the front end sends them no requests; return their codes."""
+        ended, self.revisions[name].instances = self.revisions[name].instances, {}
         self._list()
-        for process in revision.instances.values():
+        for process in ended.values():
             process.ask_to_end()  # all at once
-        return [self._end(name, process) for process in revision.instances.values()]
+        return [self._end(name, process) for process in ended.values()]
 
     def replace_one(self, name: str) -> int:
         """Start an instance of a revision, then end another one, as a platform does; return its exit code."""
@@ -214,7 +256,7 @@ class Stage:
         return {
             "MCP_PUBLIC_URL": f"https://{HOST}",
             "MCP_ALLOWED_HOSTS": f"{HOST},*---{HOST},127.0.0.1",
-            "MCP_API_BASE_URL": f"http://127.0.0.1:{self.api_port}",
+            "MCP_API_BASE_URL": f"http://127.0.0.1:{self.pipe.port}",
             "MCP_API_KEY": API_KEY,
             "MCP_CLOUD_RUN_TIMEOUT": "840",
             "MCP_MAX_SESSIONS": "800",
@@ -223,14 +265,16 @@ class Stage:
             "MCP_DATABASE_URL": self.url("mcp_server"),
             "MCP_IDENTITY_KEYS": IDENTITY_KEY,
             "MCP_OPERATOR_KEY": OPERATOR_KEY,
+            **FASTER_THAN_PEOPLE,
         }
 
     def _ports(self) -> dict[str, list[int]]:
-        return {name: list(one.instances) for name, one in self.revisions.items() if one.instances}
+        return {name: list(one.instances) for name, one in self.revisions.items()}
 
     def _list(self) -> None:
         if self._balancer is not None:
             self._balancer.change(ports=self._ports())
+        self.on_change()
 
 
 @asynccontextmanager
@@ -242,4 +286,5 @@ async def stage(folder: Path, postgres: Postgres) -> AsyncGenerator[Stage]:
         made = Stage(folder, postgres, valkey, running)
         running.callback(made.stop_ticket_api)
         await made.make_roles()
+        await stack.enter_async_context(made.pipe.run(made.api_port))
         yield made
