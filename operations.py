@@ -1,7 +1,7 @@
 """Endpoints for platforms and operators: liveness, readiness, metrics and sessions of the HTTP server.
 
-Startup, liveness and readiness are public, since probes have no key. The reason for not being ready, metrics and sessions
-require the operator key: they reveal information about tenants and about the systems behind this server.
+Startup, liveness and readiness are public, since probes have no key. The reason for not being ready, metrics and
+sessions require the operator key: they reveal information about tenants and about the systems behind this server.
 
 Wrong operator keys are throttled and audited like wrong client keys. A probe without a key always gets a response; one
 with a wrong key gets the same response as without it, until its address has no attempts left (429).
