@@ -277,6 +277,11 @@ class InstanceHub(Protocol):
         """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
         ...
 
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How many calls of the server that instances share were `ok`, and how many `failed`; empty without one."""
+        ...
+
 
 class SessionBroker(SessionStore, ClaimStore, StreamStore, InstanceHub, Protocol):
     """Keeps sessions, decides which request runs, and carries messages to the instance that holds a stream."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from itertools import count, islice
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Final
 
 from mcp_types import RequestId
@@ -164,6 +165,7 @@ class InMemoryBroker:
 
     is_shared = False
     is_up = True
+    calls: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits if limits is not None else Limits()
@@ -388,8 +390,6 @@ class InMemoryBroker:
         """Make the `events` of every reader return."""
         for session in self._sessions.values():
             session.wake()
-
-    # ---- this instance
 
     async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Do nothing: there is no other instance."""
