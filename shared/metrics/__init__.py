@@ -1,1 +1,1 @@
-"""Metrics: what is measured, and how it is shown to Prometheus and to OpenTelemetry. Only the HTTP server imports it."""
+"""Metrics: what is measured, and how Prometheus and OpenTelemetry get it. Only the HTTP server imports it."""

@@ -112,7 +112,7 @@ class RunningCalls:
 
     def all(self) -> list[RunningCall]:
         """Return every call."""
-        return [call for calls in self._of.values() for call in calls.values()]
+        return [call for calls in list(self._of.values()) for call in list(calls.values())]
 
     def add(self, call: RunningCall) -> None:
         """Add a call that begins."""

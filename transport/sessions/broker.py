@@ -274,7 +274,7 @@ class InstanceHub(Protocol):
         ...
 
     def stats(self) -> Mapping[str, int]:
-        """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
+        """Return how many `sessions`, `streams` and `log_bytes` this instance holds. Any thread may ask."""
         ...
 
     @property

@@ -396,5 +396,5 @@ class InMemoryBroker:
 
     def stats(self) -> Mapping[str, int]:
         """Return how many sessions, streams and bytes there are."""
-        streams = sum(len(session.streams) for session in self._sessions.values())
+        streams = sum(len(session.streams) for session in list(self._sessions.values()))
         return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}
