@@ -1,7 +1,7 @@
 """The alert rules as other forms of them: with all windows shortened, and as alerting policies of Cloud Monitoring.
 
-The rule files in `gcp-deploy/monitoring` are the source; `python3 run.py renew` writes the policies. Cloud Monitoring has
-no recording rules, so a policy has the whole expression. Applying the policies was not tried against Google.
+The rule files in `gcp-deploy/monitoring` are the source; `python3 run.py renew` writes the policies. Policies of Cloud
+Monitoring know no recording rules, so each has its whole expression. Not tried against Google.
 Source: Google's API description monitoring.v3 (AlertPolicy, PrometheusQueryLanguageCondition).
 """
 
@@ -23,9 +23,10 @@ FACTOR: Final = 150
 SCRAPE: Final = "500ms"
 """Interval of the scrapes that goes with it."""
 
+RECORD: Final = re.compile(r"ticket_server:[a-z_]+:[a-z_0-9]+")
+"""The name of a recording rule."""
 _UNIT_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"(?P<before>\[|offset |for: |interval: )(?P<number>\d+)(?P<unit>[smhd])\b")
-_RECORD: Final = re.compile(r"ticket_server:[a-z_]+:[a-z_0-9]+")
 _SEVERITIES: Final = {"page": "CRITICAL", "ticket": "WARNING"}
 
 
@@ -100,7 +101,7 @@ def alert_names() -> list[str]:
 
 def without_records(expr: str) -> str:
     """Return `expr` in one line, with the expressions of recording rules in place of their names."""
-    return " ".join(_RECORD.sub(lambda found: f"({records()[found[0]].strip()})", expr).split())
+    return " ".join(RECORD.sub(lambda found: f"({records()[found[0]].strip()})", expr).split())
 
 
 def policy(alert: Alert) -> dict[str, Any]:
