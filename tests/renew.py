@@ -33,6 +33,7 @@ from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.tools import TicketTools
 from tests.deploy.alert_rules import SLO_RULES, policy_files
+from tests.deploy.dashboards import dashboard_files
 from tests.deploy.slo import slo_rules
 from tests.opening import opening
 
@@ -94,7 +95,7 @@ async def renewed() -> dict[Path, str]:
         texts[readme] = text.replace(table, tool_table(table, separator, TOOLS))
     texts[OPENING] = json.dumps(await opening(), indent=1, ensure_ascii=False) + "\n"
     texts[INTEROP] = _HABITS.sub(lambda _: habit_table(HABITS), INTEROP.read_text("utf-8"))
-    texts |= {SLO_RULES: slo_rules()} | policy_files()
+    texts |= {SLO_RULES: slo_rules()} | policy_files() | dashboard_files()
     return texts
 
 
