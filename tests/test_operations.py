@@ -62,7 +62,7 @@ class Inside:
             stats=lambda: {"sessions": 3},
             sessions=self.sessions,
             counter=self.counter,
-            operator_key=operator_key,
+            operator_keys=[] if operator_key is None else [operator_key],
             trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
             habits=habits,
