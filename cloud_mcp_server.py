@@ -137,7 +137,7 @@ class CloudMCPServer:
             sessions=self.transport.sessions,
             counter=counter,
             metrics=self.metrics,
-            operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
+            operator_keys=[key.get_secret_value() for key in settings.operator_key],
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
             habits=habits,
@@ -299,16 +299,16 @@ def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | N
     Raises:
         SettingsError: the URL does not name a database.
     """
-    key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
+    keys = [key.get_secret_value() for key in settings.mcp_api_key]
     if not settings.identity_keys:
-        if key is None:
+        if not keys:
             return AnonymousAccess()
-        return SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies, habits=habits)
+        return SharedKeyAccess(keys, trusted_proxies=settings.trusted_proxies, habits=habits)
     try:
         return IdentityService(
             settings.identity_database_url,
             [secret.get_secret_value() for secret in settings.identity_keys],
-            shared_key=key,
+            shared_keys=keys,
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,

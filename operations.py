@@ -53,7 +53,7 @@ class Operations:
         sessions: returns at most so many sessions, newest first.
         counter: counts wrong operator keys.
         metrics: what is shown to the operator.
-        operator_key: grants access to the protected part; without it, that part is not served at all.
+        operator_keys: each grants access to the protected part; without any, that part is not served at all.
         trail: records wrong operator keys.
         trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
         habits: what is served of clients that bend the protocol; by default all that is known.
@@ -69,7 +69,7 @@ class Operations:
         sessions: Callable[[int], Awaitable[Sequence[SessionView]]],
         counter: Counter,
         metrics: Registry,
-        operator_key: str | None,
+        operator_keys: Sequence[str],
         trail: AuditTrail,
         trusted_proxies: int = 0,
         habits: ClientHabits | None = None,
@@ -82,9 +82,9 @@ class Operations:
         self._sessions = sessions
         self._counter = counter
         self._operators: ThrottledAuthProvider | None = None
-        if operator_key is not None:
+        if operator_keys:
             self._operators = ThrottledAuthProvider(
-                APIKeyAuthProvider(operator_key, habits=habits),
+                APIKeyAuthProvider(*operator_keys, habits=habits),
                 trail=trail,
                 trusted_proxies=trusted_proxies,
                 what="operator key",

@@ -25,7 +25,7 @@ LARGEST_FOLDER: Final = 16
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "ticket_server", "auth.__main__"),
-    "ticket_api.__main__",
+    *("ticket_api.__main__", "recovery.__main__"),
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.blind_cache", "shared.bounds", "shared.client_habits", "shared.command_lines"),
@@ -72,7 +72,9 @@ SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("ticket_service", "operations", "web", "shared", *EDGES),
-    "ticket_server": ("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "shared"),
+    "ticket_server": (
+        *("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "recovery.__main__", "shared"),
+    ),
     "operations": (
         *("auth.throttle", "auth.presented", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
         *("shared.metrics", "shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
@@ -83,6 +85,12 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_api.__main__": (
         *("ticket_api", "shared.command_lines", "shared.config", "shared.dotenv", "shared.environment"),
         *("shared.http.server", "shared.telemetry", "shared.time_zones", *STORAGE),
+    ),
+    "recovery": (  # knows the stores of two edges, to back them up together
+        *("recovery", "auth.store", "ticket_api.migrate", "ticket_api.store", *STORAGE, *LAYER_1),
+    ),
+    "recovery.__main__": (
+        *("recovery", "auth.store", "ticket_api.migrate", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     ),
     "capacity": ("capacity", "transport.sessions.session"),  # computes docs/capacity.md; no program imports it
     # layer 3, the edges: they do not know each other
@@ -151,7 +159,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bench", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
-        *("ticket_server", "shared", "sse_conformance", "web", "capacity"),
+        *("ticket_server", "shared", "sse_conformance", "recovery", "web", "capacity"),
         *EDGES,
     ),
 })  # fmt: skip

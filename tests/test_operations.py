@@ -67,7 +67,7 @@ class Inside:
             sessions=self.sessions,
             counter=self.counter,
             metrics=Registry(self.counter, lambda: [MetricReading("sessions", 3)]),
-            operator_key=operator_key,
+            operator_keys=[] if operator_key is None else [operator_key],
             trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
             habits=habits,

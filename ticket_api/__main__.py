@@ -62,7 +62,7 @@ def serve(settings: TicketApiSettings) -> None:
         asyncio.run(report_unused_samples(settings))
     app = create_app(
         database_url=settings.database_url.get_secret_value(),
-        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        api_keys=[key.get_secret_value() for key in settings.api_key],
         sample_data=settings.sample_data,
         trusted_proxies=settings.trusted_proxies,
         zone=zone_of(settings),
