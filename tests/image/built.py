@@ -119,7 +119,7 @@ class _Buildah:
         (folder / "registries.conf").write_text("unqualified-search-registries = []\n", "utf-8")
 
     def __call__(self, *arguments: str) -> str:
-        storage = ("--storage-driver=vfs", f"--root={self._folder / 'root'}", f"--runroot={self._folder / 'run'}")
+        storage = (f"--root={self._folder / 'root'}", f"--runroot={self._folder / 'run'}")
         ran = subprocess.run(
             [program("buildah"), *storage, *arguments],
             env=os.environ
