@@ -27,6 +27,11 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM base
 
+# The base image has pip, which nothing needs here, and no bytecode of the standard library (docs/image.md).
+RUN pip uninstall --quiet --yes --root-user-action ignore pip \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+        "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+
 COPY --from=build /venv /venv
 COPY --from=build /app /app
 # Loopback inside a container is not reachable. The settings still require a key and the host names that clients use.
