@@ -128,12 +128,13 @@ class Stage:
             await connection.close(timeout=10)
 
     @asynccontextmanager
-    async def meddling(self) -> AsyncGenerator[None]:
-        """Have the database store another summary than the one that was written."""
+    async def meddling(self, summary: str) -> AsyncGenerator[None]:
+        """Have the database store another summary than this one."""
         await self.postgres.execute(
             "CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN NEW.summary := 'something else'; RETURN NEW; END $$",
-            "CREATE TRIGGER meddle BEFORE INSERT ON tickets FOR EACH ROW EXECUTE FUNCTION meddle()",
+            "CREATE TRIGGER meddle BEFORE INSERT ON tickets FOR EACH ROW "
+            f"WHEN (NEW.summary = '{summary}') EXECUTE FUNCTION meddle()",
             database=self.database,
         )
         try:

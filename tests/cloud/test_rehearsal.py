@@ -177,9 +177,9 @@ async def test_each_of_a_thousand_requests_is_once_in_the_log_and_in_the_metrics
         if TRACE in line
     )
     mine = {trace: times for trace, times in lines.items() if trace[0] in {one.trace for one in made}}
-    assert mine == Counter(
-        (one.trace, one.wire, one.revision, one.method, one.tool, one.outcome) for one in made
-    ), "each once, as its client saw it"
+    assert mine == Counter((one.trace, one.wire, one.revision, one.method, one.tool, one.outcome) for one in made), (
+        "each once, as its client saw it"
+    )
     rise = await counted(world.stage) - before
     asked = Counter((one.wire, one.revision, one.method, one.tool, one.outcome) for one in made)
     assert {what: times for what, times in rise.items() if what[2] in {one.method for one in made}} == asked
@@ -211,8 +211,7 @@ async def counted(stage: Stage) -> Counter[tuple[str, str, str, str, str]]:
     return found
 
 
-async def test_keys_are_rotated_while_customers_work(world: World) -> None:
-    ...
+async def test_keys_are_rotated_while_customers_work(world: World) -> None: ...
 
 
 async def test_a_database_is_restored_from_its_backup(world: World) -> None:
