@@ -1,8 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL. Columns are the API's field names in snake case.
 
-Every row except those of `tenants` and `erased_tenants` belongs to one tenant, and its `tenant_id` is part of every key:
-the same id may exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these tables
-restricts a transaction to one tenant's rows (revision 0002).
+Every row belongs to one tenant, except those of `tenants` and `erased_tenants`, and its `tenant_id` is part of every
+key: the same id may exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these
+tables restricts a transaction to one tenant's rows (revision 0002).
 Names of users, accounts and so on are joined, not copied into tickets as the existing system does.
 `*_folded` columns hold `folding.fold` of the column they are named after, for search and order; every writer updates
 both. `tickets.text_folded` and `tickets.names_folded` are what words are searched in: only `search.index_tickets`
