@@ -1,8 +1,8 @@
 """What a database says of older programs: those of which revisions may run on it, so that a release can go back.
 
 Each migration states it for itself by the constant `fits_programs_from`: the oldest revision whose programs may run on
-what it leaves. Its own revision there means that no older program may. Whoever migrates writes what follows from all of
-them into the table `fit_programs`, because an older program cannot ask migrations that it does not have.
+what it leaves. Its own revision there means that no older program may. After migrating, what follows from all of them
+is written into the table `fit_programs`, because an older program cannot ask migrations that it does not have.
 """
 
 from collections.abc import Sequence
