@@ -83,8 +83,8 @@ class ToolSettings(Settings):
     api_google_identity: bool = Field(
         default=False,
         description="Send the Google identity of this server's service account to the ticket API "
-        "(`X-Serverless-Authorization`), for a ticket API on Cloud Run that requires it. Only on Google Cloud, and only "
-        "to an `https://` address.",
+        "(`X-Serverless-Authorization`), for a ticket API on Cloud Run that requires it. Only on Google Cloud, and "
+        "only to an `https://` address.",
     )
     api_concurrency: int = Field(
         default=16,

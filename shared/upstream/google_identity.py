@@ -146,9 +146,9 @@ class _IdentifiedTransport:
             log.error("api_refused_our_identity", status=received.status, role="roles/run.invoker")
             raise UpstreamRefusedError(
                 localized(
-                    "Cloud Run does not let this server through to the ticket API (HTTP {status}). Nothing was changed; "
-                    "the operator must grant the service account of this server the role roles/run.invoker on the "
-                    "service of the ticket API.",
+                    "Cloud Run does not let this server through to the ticket API (HTTP {status}). Nothing was "
+                    "changed; the operator must grant the service account of this server the role roles/run.invoker "
+                    "on the service of the ticket API.",
                     status=received.status,
                 )
             )

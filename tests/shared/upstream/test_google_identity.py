@@ -261,10 +261,10 @@ async def test_organisations_share_it_at_the_address_of_the_deployment_alone(
         return getattr(service._connect(tenant, upstream)._transport, "_identity", None)
 
     identity = service._identity
-    assert identity is not None
-    assert identity is carried(DEFAULT_TENANT, Upstream()) is carried(ACME, Upstream(api_key="a"))
+    assert isinstance(identity, GoogleIdentity)
+    assert [carried(DEFAULT_TENANT, Upstream()), carried(ACME, Upstream(api_key="a"))] == [identity] * 2
     assert carried(ACME, Upstream("https://other.example", "a")) is None
-    assert identity is getattr(service.probe._transport, "_identity", None)
+    assert getattr(service.probe._transport, "_identity", None) == identity
     async with service.run():
         identity._clock = lambda: metadata.now
         assert await identity.token()
