@@ -127,6 +127,7 @@ class CloudMCPServer:
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
+            is_up=lambda: self.transport.is_up,
             why_not=self.why_not,
             stats=self.transport.stats,
             sessions=self.transport.sessions,

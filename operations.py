@@ -1,7 +1,7 @@
 """Endpoints for platforms and operators: liveness, readiness, metrics and sessions of the HTTP server.
 
-Liveness and readiness are public, since probes have no key. The reason for not being ready, metrics and sessions
-require the operator key: they reveal information about tenants and about the systems behind this server.
+Startup, liveness and readiness are public, since probes have no key. The reason for not being ready, metrics and
+sessions require the operator key: they reveal information about tenants and about the systems behind this server.
 
 Wrong operator keys are throttled and audited like wrong client keys. A probe without a key always gets a response; one
 with a wrong key gets the same response as without it, until its address has no attempts left (429).
@@ -66,6 +66,7 @@ class Operations:
     Args:
         health: returns the body of `/health`.
         is_draining: returns whether this process is about to stop.
+        is_up: returns whether sessions can be reached now.
         why_not: returns why calls would fail now, as one word; None if they would succeed.
         stats: returns the numbers of `sessions`, `streams` and `log_bytes`.
         sessions: returns at most so many sessions, newest first.
@@ -81,6 +82,7 @@ class Operations:
         *,
         health: Callable[[], Mapping[str, Any]],
         is_draining: Callable[[], bool],
+        is_up: Callable[[], bool],
         why_not: Callable[[], Awaitable[str | None]],
         stats: Callable[[], Mapping[str, int]],
         sessions: Callable[[int], Awaitable[Sequence[SessionView]]],
@@ -92,6 +94,8 @@ class Operations:
     ) -> None:
         self._health = health
         self._is_draining = is_draining
+        self._is_up = is_up
+        self._has_started = False
         self._why_not = why_not
         self._sessions = sessions
         self._counter = counter
@@ -108,7 +112,7 @@ class Operations:
         self._reason: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(stats, counter))
-        served: dict[str, _Handler] = {"/health": self.health, "/ready": self.ready}
+        served: dict[str, _Handler] = {"/health": self.health, "/started": self.started, "/ready": self.ready}
         protected = {"/metrics": self.metrics, "/sessions": self.sessions}
         if self._operators is not None:
             served |= {path: self._guarded(one) for path, one in protected.items()}
@@ -130,6 +134,15 @@ class Operations:
     async def health(self, _: Request) -> JSONResponse:
         """Return that the process is alive; uses nothing else."""
         return JSONResponse(self._health())
+
+    async def started(self, _: Request) -> JSONResponse:
+        """Return 503 until sessions were found reachable once, then always 200: for a startup probe.
+
+        Through a VPC the broker may be out of reach for a minute after an instance starts. Uses nothing else.
+        """
+        self._has_started = self._has_started or self._is_up()
+        said = {"status": "started" if self._has_started else "starting"}
+        return JSONResponse(said, status_code=200 if self._has_started else 503)
 
     async def ready(self, request: Request) -> JSONResponse:
         """Return whether calls would succeed, and for an operator the reason if not."""

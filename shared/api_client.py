@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, quote_plus
 
 import httpx2
@@ -40,6 +40,9 @@ from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
 from shared.upstream.transport import ApiTransport, LostError, NotSentError, ProxyRefusedError, Request
+
+if TYPE_CHECKING:
+    from shared.upstream.google_identity import GoogleIdentity
 
 log = get_logger(__name__)
 
@@ -80,6 +83,7 @@ class APIClient:
         api_key: sent as `x-api-key`.
         proxy: the proxy to connect through, if any.
         transport: carries the requests; the default opens real connections.
+        identity: proves to Cloud Run who calls; see `GoogleIdentity.over`.
         deadline_s: seconds for one call, including all its attempts.
         counter: counts `api_requests` by method and outcome.
         queue: the slots of this API; by default one per connection, for this client alone.
@@ -93,6 +97,7 @@ class APIClient:
         api_key: str | None = None,
         proxy: httpx2.Proxy | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        identity: "GoogleIdentity | None" = None,
         deadline_s: float = DEADLINE_S,
         counter: Counter | None = None,
         queue: FairQueue | None = None,
@@ -103,6 +108,8 @@ class APIClient:
         self._host = url.host
         self._prefix = url.raw_path.decode("ascii").rstrip("/")
         self._transport = _transport_to(url, headers, proxy, transport, deadline_s)
+        if identity is not None:
+            self._transport = identity.over(self._transport, base_url)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
