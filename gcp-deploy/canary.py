@@ -51,15 +51,14 @@ def watch(prometheus: Prometheus, new: str, old: str, options: argparse.Namespac
             say(f"Prometheus did not answer, which stops a release after {options.max_blind:g} s: {error}")
             continue
         answered = time.monotonic()
-        say(f"{passed:.0f} s: {seen.errors:.0f} of {seen.requests:.0f} requests to {new} failed")
+        say(f"{passed:.0f} s: {seen.errors} of {seen.requests} requests to {new} failed")
         if fault := fault_of(seen, seen_old, bounds):
             raise CannotError(fault)
         if passed >= options.watch and seen.requests >= options.min_requests:
             return
         if passed >= options.deadline:
-            raise CannotError(
-                f"It got {seen.requests:.0f} requests in {passed:.0f} s; {options.min_requests} are needed to judge it."
-            )
+            needed = f"{options.min_requests} are needed to judge it."
+            raise CannotError(f"It got {seen.requests} requests in {passed:.0f} s; {needed}")
 
 
 def release(options: argparse.Namespace) -> None:

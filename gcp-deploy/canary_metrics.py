@@ -27,8 +27,8 @@ BUILD_INFO: Final = "ticket_server_build_info"
 class Seen:
     """What a revision did since it got its share: requests, errors by our fault, and the p95 of calls in seconds."""
 
-    requests: float
-    errors: float
+    requests: int
+    errors: int
     p95_s: float | None
     """None: there were no calls."""
 
@@ -54,20 +54,20 @@ class Prometheus:
         calls = self._since("_bucket", 'mcp_method_name="tools/call"', revision, seconds)
         p95_s = self._value(f"histogram_quantile(0.95, sum by (le) ({calls}))", token)
         return Seen(
-            requests=self._value(f"sum({self._since('_count', '', revision, seconds)})", token),
-            errors=self._value(f"sum({errors})", token),
+            requests=round(self._value(f"sum({self._since('_count', '', revision, seconds)})", token)),
+            errors=round(self._value(f"sum({errors})", token)),  # increase() extrapolates
             p95_s=None if math.isnan(p95_s) else p95_s,
         )
 
     def _since(self, suffix: str, selector: str, revision: str, seconds: int) -> str:
         """Return PromQL for how far counters of a revision rose; one that did not exist before rose from zero.
 
-        `increase()` would miss what a new counter shows at its first scrape: all that a rare error ever shows.
+        `increase()` misses what a new counter shows at its first scrape, which is all that a rare error ever shows.
         """
         by_label = f'{self._label}="{revision}"' if self._label else ""
         counter = f"{DURATIONS}{suffix}{{{','.join(filter(None, (selector, by_label)))}}}"
-        now = f"max_over_time({counter}[{seconds}s])"
-        rise = f"clamp_min({now} - ({counter} offset {seconds}s or {now} * 0), 0)"
+        born = f"min_over_time({counter}[{seconds}s]) unless {counter} offset {seconds}s"
+        rise = f'(increase({counter}[{seconds}s]) or label_replace({born}, "born", "yes", "", ""))'
         if self._label:
             return rise
         return f'{rise} and on (instance) last_over_time({BUILD_INFO}{{revision="{revision}"}}[{seconds}s])'
@@ -111,7 +111,7 @@ def fault_of(new: Seen, old: Seen, bounds: Bounds) -> str | None:
     has_enough, is_compared = new.requests >= bounds.min_requests, old.requests >= bounds.min_requests
     old_ratio = old.errors / old.requests if is_compared else 0.0
     if ratio > bounds.max_error_ratio:
-        return f"{new.errors:.0f} of {new.requests:.0f} requests failed; {bounds.max_error_ratio:.2%} may."
+        return f"{new.errors} of {new.requests} requests failed; {bounds.max_error_ratio:.2%} may."
     if is_compared and ratio > old_ratio + bounds.max_error_increase:
         return f"{ratio:.2%} of its requests failed, and {old_ratio:.2%} of those of the old revision."
     if new.p95_s is None or not has_enough:

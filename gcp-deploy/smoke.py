@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -149,23 +149,24 @@ def _text(response: http.client.HTTPResponse) -> str:
 # ---- what is tried, in this order ----------------------------------------------------------------------------------
 
 
-def is_ready(server: Server, patience_s: float) -> None:
-    """It is alive, and becomes ready in time: its ticket API and its databases answer."""
+def offered(server: Server, patience_s: float) -> str:
+    """It is alive, and becomes ready in time; returns which transports it is set to serve: `all` or the only one."""
     deadline = time.monotonic() + patience_s
-    if (status := server.status("health", with_key=False)) != 200:
-        raise SmokeError(f"/health: HTTP {status} instead of 200.")
+    with server.open("health", with_key=False) as response:
+        if response.status != 200:
+            raise SmokeError(f"/health: HTTP {response.status} instead of 200.")
+        transports = str(json.loads(response.read(LONGEST))["transport"])
     while (status := server.status("ready", with_key=False)) != 200:
         if time.monotonic() > deadline:
             raise SmokeError(f"/ready: HTTP {status} for {patience_s:g} s; `/ready` with the operator key says why.")
         time.sleep(RETRY_S)
+    return transports
 
 
-def refuses_callers_without_a_key(server: Server) -> None:
-    """Both transports answer 401."""
-    ping = server.request("ping", {})
-    for path, message in (("mcp", ping), ("sse", None)):
-        if (status := server.status(path, message, with_key=False)) != 401:
-            raise SmokeError(f"/{path} without a key: HTTP {status} instead of 401.")
+def refuses_callers_without_a_key(server: Server, path: str, message: Message | None) -> None:
+    """It answers 401."""
+    if (status := server.status(path, message, with_key=False)) != 401:
+        raise SmokeError(f"/{path} without a key: HTTP {status} instead of 401.")
 
 
 def serves_sessions(server: Server, version: str) -> None:
@@ -192,7 +193,7 @@ def serves_stateless_requests(server: Server) -> None:
     _check_call(server.ask("tools/call", CALL | envelope, headers)[0])
 
 
-def serves_sse(server: Server) -> None:
+def serves_sse(server: Server, version: str) -> None:
     """HTTP+SSE: the endpoint event, handshake and call over one stream."""
     with server.open("sse", headers={"accept": "text/event-stream"}) as stream:
         if stream.status != 200:
@@ -200,7 +201,7 @@ def serves_sse(server: Server) -> None:
         name, endpoint = next(server.events(stream), ("", ""))
         if name != "endpoint":
             raise SmokeError(f"/sse: the first event is {name!r} instead of 'endpoint'.")
-        _over(server, stream, endpoint, server.request("initialize", _introduction(SSE)))
+        _check_version(_over(server, stream, endpoint, server.request("initialize", _introduction(SSE))), version)
         server.status(endpoint, INITIALIZED)
         _check_call(_over(server, stream, endpoint, server.request("tools/call", CALL)))
 
@@ -240,6 +241,22 @@ def key_from(file: str) -> str:
     return key.strip()
 
 
+def conversation(server: Server, options: argparse.Namespace) -> Iterator[str]:
+    """Try everything, and yield what works. Raises: SmokeError."""
+    transports = offered(server, options.patience)
+    yield "is ready"
+    if transports != "sse":
+        refuses_callers_without_a_key(server, "mcp", server.request("ping", {}))
+        serves_sessions(server, options.version)
+        yield f"serves sessions of {HANDSHAKE}"
+        serves_stateless_requests(server)
+        yield f"serves requests of {STATELESS}"
+    if transports != "streamable_http":
+        refuses_callers_without_a_key(server, "sse", None)
+        serves_sse(server, options.version)
+        yield "serves HTTP+SSE"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run all steps; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -253,15 +270,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error("the address must begin with http:// or https://")
     try:
         server = Server(options.address, key_from(options.key_file), options.timeout)
-        steps: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("is ready", lambda: is_ready(server, options.patience)),
-            ("refuses callers without a key", lambda: refuses_callers_without_a_key(server)),
-            (f"serves sessions of {HANDSHAKE}", lambda: serves_sessions(server, options.version)),
-            (f"serves requests of {STATELESS}", lambda: serves_stateless_requests(server)),
-            ("serves HTTP+SSE", lambda: serves_sse(server)),
-        )
-        for says, step in steps:
-            step()
+        for says in conversation(server, options):
             print(f"{options.address} {says}.", flush=True)
     except (SmokeError, ValueError, KeyError, TypeError) as error:
         print(f"{options.address} does not work: {error if isinstance(error, SmokeError) else repr(error)}", flush=True)
