@@ -26,16 +26,17 @@ from auth.oauth.challenge import Challenge
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
-from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
+from shared.config import CloudSettings, SettingsWithoutKeys, load, notes, service_context
 from shared.config.greeting import Failing, greeting, ticket_api_of
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
+from shared.exporting import exporting
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider, provider_label
 from shared.metrics.server import server_metrics
 from shared.rate import Rate
 from shared.scopes import required_scope
-from shared.server import VERSION
+from shared.server import NAME, VERSION
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from shared.writes.recent_writes import RecentWrites
@@ -350,7 +351,7 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = load(CloudSettings)
-    configure_logging(level=settings.log_level)
+    configure_logging(level=settings.log_level, service=service_context(NAME, VERSION))
     log.warning("no_drain", hint="start python cloud_mcp_server.py instead: uvicorn alone cuts calls when it stops")
     globals()["app"] = app = create_app(settings)
     return app
@@ -371,19 +372,21 @@ def main() -> int:
 
     try:
         settings = load(CloudSettings)
-        configure_logging(level=settings.log_level)
+        service = service_context(NAME, VERSION)
+        configure_logging(level=settings.log_level, service=service)
         for sentence in notes(settings):
             log.warning("settings_note", hint=sentence)
-        server = CloudMCPServer(settings)
-        listener = DrainingServer(
-            server.app,
-            server.transport,
-            host=settings.host,
-            port=settings.port,
-            is_behind_proxy=settings.trusted_proxies > 0,
-            on_started=started,
-        )
-        listener.run()
+        with exporting(settings.otlp_endpoint, service):
+            server = CloudMCPServer(settings)
+            listener = DrainingServer(
+                server.app,
+                server.transport,
+                host=settings.host,
+                port=settings.port,
+                is_behind_proxy=settings.trusted_proxies > 0,
+                on_started=started,
+            )
+            listener.run()
     except (SettingsError, CannotListenError) as error:
         print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2

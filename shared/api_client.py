@@ -33,12 +33,14 @@ from shared.errors import (
 )
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
-from shared.telemetry import Counter, get_logger
+from shared.spans import recorder
+from shared.telemetry import Counter, current_trace, get_logger
 from shared.upstream.connection_pool import IDLE_S, MAX_IDLE, ConnectionPool
 from shared.upstream.httpx_transport import HTTPXTransport
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
+from shared.upstream.traced_transport import TracedTransport
 from shared.upstream.transport import ApiTransport, LostError, NotSentError, ProxyRefusedError, Request
 from shared.upstream.waiting import ApiRequest
 
@@ -108,9 +110,10 @@ class APIClient:
         headers = _HEADERS if api_key is None else {**_HEADERS, "x-api-key": api_key}
         self._host = url.host
         self._prefix = url.raw_path.decode("ascii").rstrip("/")
-        self._transport = _transport_to(url, headers, proxy, transport, deadline_s)
+        carrier = _transport_to(url, headers, proxy, transport, deadline_s)
         if identity is not None:
-            self._transport = identity.over(self._transport, base_url)
+            carrier = identity.over(carrier, base_url)
+        self._transport = carrier if recorder() is None else TracedTransport(carrier, url.host, url.port)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._requests = None if counter is None else counter.labelled("api_requests", "method", "outcome")
@@ -161,6 +164,8 @@ class APIClient:
         body: Mapping[str, Any] | None = None,
     ) -> Any:
         outcome, running = "cancelled", ApiRequest()
+        if (place := current_trace()) is not None:
+            headers = {**headers, "traceparent": place.traceparent}
         try:
             request = Request(method, f"{self._prefix}{path}{_query(query)}", headers, _encoded(body))
             async with asyncio.timeout(self._deadline_s):

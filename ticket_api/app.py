@@ -21,6 +21,7 @@ from ticket_api.http.disconnects import Departures
 from ticket_api.http.history_routes import history_routes
 from ticket_api.http.import_routes import import_routes
 from ticket_api.http.master_routes import routes as master_writes
+from ticket_api.http.request_traces import RequestTraces
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.http.statistics_routes import statistics_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
@@ -124,6 +125,7 @@ def create_app(
         whose = KeyRing(api_keys, lambda: app.state.tenants.transactions).caller_of
     app.add_middleware(Departures)
     app.add_middleware(ApiKeyMiddleware, caller_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
+    app.add_middleware(RequestTraces)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to change the document
     return app

@@ -32,10 +32,11 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.dispatcher import Dispatcher
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
+from transport.dispatch.running_calls import RunningCalls
 from transport.dispatch.sdk_kernel import SDKKernel
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
@@ -158,6 +159,7 @@ class Transport:
         tenants = BoundedLabels(MAX_TENANTS)
         self._trail = ThrottledAuditTrail(options.audit)
         policy = AccessPolicy(rates=options.rates, required_scope=options.required_scope, trail=self._trail)
+        self._refusals = policy.refusals
         self.checks = checks = RequestChecks(
             hosts=options.allowed_hosts,
             origins=options.allowed_origins,
@@ -270,6 +272,7 @@ class Transport:
     async def run(self) -> AsyncGenerator[None]:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._refusals.flush)
             await stack.enter_async_context(self._trail.run())
             await stack.enter_async_context(self._usage.run())
             await stack.enter_async_context(self._broker.run(self._inbox))

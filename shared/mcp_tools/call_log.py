@@ -18,8 +18,9 @@ from mcp.server import ServerRequestContext
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, get_logger, trace_of
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, current_trace, get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.trace_context import trace_of
 from shared.upstream.waiting import Waiting
 
 log = get_logger(__name__)
@@ -43,7 +44,8 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
 
 
 def _trace_of(ctx: ServerRequestContext[Any, Any]) -> str:
-    return trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace
+    current = current_trace()
+    return trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace if current is None else current.trace
 
 
 def _ticket_id(arguments: object) -> str:

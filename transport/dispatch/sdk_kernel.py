@@ -192,7 +192,7 @@ class SDKKernel:
         if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
             add_fields({"outcome": outcome})
-            log.warning("answer_too_large", method=method, bytes=len(response.body))
+            log.warning("answer_too_large", bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
         self.counts.count(request, outcome, caller.principal)
@@ -206,7 +206,7 @@ class SDKKernel:
         if problem is None:
             problem = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
         if problem.code == INTERNAL_ERROR:
-            log.error("request_handler_failed", method=request.method, exc_info=exc)
+            log.error("request_handler_failed", exc_info=exc)
         return RequestOutcome(jsonrpc.error(request.id, problem.code, problem.message, problem.data), problem.code)
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
@@ -217,7 +217,7 @@ class SDKKernel:
         try:
             await runner.on_notify(context, notification.method, notification.params)
         except Exception:
-            log.exception("notification_handler_failed", method=notification.method)
+            log.exception("notification_handler_failed")
         session.initialized = runner.connection.initialized.is_set()
 
     def writes(self, request: JSONRPCRequest) -> bool:

@@ -14,9 +14,9 @@ from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
-from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.request_counts import Spoken
+from transport.dispatch.running_calls import RunningCall, RunningCalls
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
 from transport.sessions.claims import Attempt
@@ -68,12 +68,16 @@ class StatelessDispatcher:
             InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        access = self._access(request, caller)
-        if access.missing_scope is not None:
-            raise await self._policy.scope_error(caller, request, access.missing_scope)
-        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
-            raise await self._policy.rate_error(caller, request, wait)
-        self._require_room([request], caller)
+        try:
+            access = self._access(request, caller)
+            if access.missing_scope is not None:
+                raise await self._policy.scope_error(caller, request, access.missing_scope)
+            if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
+                raise await self._policy.rate_error(caller, request, wait)
+            self._require_room([request], caller)
+        except TicketServerError as error:
+            self._policy.refusals.of_requests(error, [request], caller, wire)
+            raise
         return self._begin(request, access, caller, channel, wire=wire)
 
     async def submit_all(
@@ -90,14 +94,18 @@ class StatelessDispatcher:
             TooBusyError: too many run.
         """
         accesses = [self._access(one, caller) for one in requests]
-        for request, access in zip(requests, accesses, strict=True):
-            if access.missing_scope is not None:
-                raise await self._policy.scope_error(caller, request, access.missing_scope)
-        refused = [
-            await self._over_rate(request, access, caller, Spoken(wire, revision))
-            for request, access in zip(requests, accesses, strict=True)
-        ]
-        self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
+        left = list(requests)
+        try:
+            for request, access in zip(requests, accesses, strict=True):
+                if access.missing_scope is not None:
+                    raise await self._policy.scope_error(caller, request, access.missing_scope)
+            spoken = Spoken(wire, revision)
+            refused = [await self._over_rate(*one, caller, spoken) for one in zip(requests, accesses, strict=True)]
+            left = [one for one, response in zip(requests, refused, strict=True) if response is None]
+            self._require_room(left, caller)
+        except TicketServerError as error:
+            self._policy.refusals.of_requests(error, left, caller, wire)
+            raise
         return [
             response or self._begin(request, access, caller, channel, wire=wire, revision=revision)
             for request, access, response in zip(requests, accesses, refused, strict=True)
@@ -119,6 +127,7 @@ class StatelessDispatcher:
             return None
         error = await self._policy.rate_error(caller, request, wait)
         self._kernel.counts.count_refused(request, error.kind, caller, spoken)
+        self._policy.refusals.of_request(error.kind, request, caller, spoken.wire)
         return RequestOutcome(refusal_response(error, request, is_modern=False))
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
