@@ -6,6 +6,7 @@ Wiring only: settings, ticket service, who may call, transport, what operators a
 
 import asyncio
 import gc
+import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -31,8 +32,10 @@ from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider, provider_label
+from shared.metrics.server import server_metrics
 from shared.rate import Rate
 from shared.scopes import required_scope
+from shared.server import VERSION
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from shared.writes.recent_writes import RecentWrites
@@ -124,13 +127,15 @@ class CloudMCPServer:
                 page=page,
             ),
         )
+        revision = os.environ.get("K_REVISION", "")
+        self.metrics = server_metrics(counter, self.transport, version=VERSION, revision=revision)
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
-            stats=self.transport.stats,
             sessions=self.transport.sessions,
             counter=counter,
+            metrics=self.metrics,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,

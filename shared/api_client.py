@@ -40,6 +40,7 @@ from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
 from shared.upstream.transport import ApiTransport, LostError, NotSentError, ProxyRefusedError, Request
+from shared.upstream.waiting import ApiRequest
 
 log = get_logger(__name__)
 
@@ -81,7 +82,7 @@ class APIClient:
         proxy: the proxy to connect through, if any.
         transport: carries the requests; the default opens real connections.
         deadline_s: seconds for one call, including all its attempts.
-        counter: counts `api_requests` by method and outcome.
+        counter: counts `api_requests` by method and outcome, and takes their durations.
         queue: the slots of this API; by default one per connection, for this client alone.
         organisation: the organisation that makes the calls, for its turn in the queue.
     """
@@ -106,6 +107,7 @@ class APIClient:
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
+        self._durations = None if counter is None else counter.histogram("api_time")
         self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
         self._organisation = organisation
 
@@ -151,7 +153,7 @@ class APIClient:
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        outcome = "cancelled"
+        outcome, running = "cancelled", ApiRequest()
         try:
             request = Request(method, f"{self._prefix}{path}{_query(query)}", headers, _encoded(body))
             async with asyncio.timeout(self._deadline_s):
@@ -172,8 +174,10 @@ class APIClient:
             outcome = error.kind
             raise
         finally:
-            if self._counter is not None:
+            seconds = running.end()
+            if self._counter is not None and self._durations is not None:
                 self._counter.count("api_requests", method=method, outcome=outcome)
+                self._durations.observe(seconds, method, "" if outcome == "ok" else outcome)
 
     async def _attempt(self, request: Request, path: str) -> Any:
         attempts = _ATTEMPTS if request.method == "GET" else 1

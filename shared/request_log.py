@@ -1,4 +1,4 @@
-"""The log line of each MCP request: what was asked for, on whose behalf, and how it ended; nothing of its contents.
+"""The log line and the duration of each MCP request: what was asked for, by which principal, how it ended.
 
 The names of the trace's fields are those that Google Cloud Logging links to Cloud Trace.
 Source: Google Cloud Logging, special fields of a structured payload.
@@ -12,7 +12,7 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import OTHER, LogContext, get_logger, trace_of
+from shared.telemetry import OTHER, Histogram, LogContext, get_logger, trace_of
 
 log = get_logger(__name__)
 
@@ -22,6 +22,8 @@ _READS: Final = frozenset({"completion/complete", "prompts/get", "resources/read
 _LONGEST_ID: Final = 100
 _SHOWN_OF_SESSION: Final = 8
 """Characters of a session's id, which is a secret."""
+UNKNOWN: Final = "unknown"
+"""The revision of a request that was refused before it was known."""
 
 
 class RequestLog(LogContext):
@@ -36,12 +38,22 @@ class RequestLog(LogContext):
         headers: of its HTTP request, by lower-case name.
         wire: on which it came.
         session: the id of its session; empty for none.
+        durations: takes how long it took, by method, tool, revision, wire and error.
+        started: when it had arrived, by `time.perf_counter`; None for now.
     """
 
-    __slots__ = ("_method", "_principal", "_started", "_wire", "response")
+    __slots__ = ("_durations", "_method", "_principal", "_started", "_wire", "response")
 
     def __init__(
-        self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
+        self,
+        request: JSONRPCRequest,
+        principal: Principal,
+        headers: Mapping[str, str],
+        wire: str,
+        session: str = "",
+        *,
+        durations: Histogram | None = None,
+        started: float | None = None,
     ) -> None:
         self.fields = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
         request_id = request.id
@@ -54,18 +66,25 @@ class RequestLog(LogContext):
         self._wire = wire
         self.response: tuple[bytes, int | None] = b"", None
         """The body, and the code of the error that it is; without a body, the request was cancelled."""
-        self._started = time.perf_counter()
+        self._durations = durations
+        self._started = time.perf_counter() if started is None else started
 
     def __exit__(self, *exc_info: object) -> None:
-        """Write the line."""
+        """Write the line, and observe the duration."""
+        fields, (body, code) = self.fields, self.response
+        asked, seconds = self._method, time.perf_counter() - self._started
+        method = asked if asked in SPEC_CLIENT_METHODS else OTHER
+        outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
+        if outcome == "ok" and code is not None:  # else it is known by a better word
+            outcome = fields["outcome"] = str(code)
+        if self._durations is not None:
+            tool = fields.get("tool", OTHER) if method == "tools/call" else ""
+            error, revision = "" if outcome == "ok" else outcome, fields.get("revision", UNKNOWN)
+            self._durations.observe(seconds, method, tool, revision, self._wire, error)
         if log.informs:
-            fields, method, (body, code) = self.fields, self._method, self.response
             fields["wire"] = self._wire
-            fields["method"] = method if method in SPEC_CLIENT_METHODS else OTHER
-            outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
-            if outcome == "ok" and code is not None:  # else it is known by a better word
-                fields["outcome"] = str(code)
-            tenths = int((time.perf_counter() - self._started) * 1e4 + 0.5)
+            fields["method"] = method
+            tenths = int(seconds * 1e4 + 0.5)
             fields["duration_ms"] = tenths / 10
             fields["bytes"] = len(body)
             if self._principal.proof == "api_key":

@@ -74,7 +74,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_server": ("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "shared"),
     "operations": (
         *("auth.throttle", "auth.presented", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
-        *("shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
+        *("shared.metrics", "shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
     ),
     "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one

@@ -11,7 +11,6 @@ from mcp_types import INTERNAL_ERROR
 
 from shared.errors import TicketServerError
 from shared.json_rpc import JSONRPCRequest
-from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
@@ -92,25 +91,32 @@ class StatelessDispatcher:
         for request, access in zip(requests, accesses, strict=True):
             if access.missing_scope is not None:
                 raise await self._policy.scope_error(caller, request, access.missing_scope)
-        refused = [await self._over_rate(*one, caller) for one in zip(requests, accesses, strict=True)]
+        refused = [
+            await self._over_rate(request, access, caller, wire, revision)
+            for request, access in zip(requests, accesses, strict=True)
+        ]
         self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
         return [
             response or self._begin(request, access, caller, channel, wire=wire, revision=revision)
             for request, access, response in zip(requests, accesses, refused, strict=True)
         ]
 
+    def count_rejected(self, request: JSONRPCRequest, code: str, caller: Caller, *, wire: str) -> None:
+        """Count a request of 2026-07-28 whose envelope was answered with the error `code`."""
+        self._kernel.counts.observe_refused(request, code, wire, None, caller.received)
+
     def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
         return self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
 
     async def _over_rate(
-        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller
+        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller, wire: str, revision: str
     ) -> RequestOutcome | None:
         """Return the response to a request that came too soon; None when it was paid for."""
         wait = await self._buckets.consume(access.costs) if access.costs else None
         if wait is None:
             return None
         error = await self._policy.rate_error(caller, request, wait)
-        self._kernel.count(request, error.kind, caller.principal)
+        self._kernel.counts.count_refused(request, error.kind, caller, wire, revision)
         return RequestOutcome(refusal_response(error, request, is_modern=False))
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
@@ -154,7 +160,7 @@ class StatelessDispatcher:
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
         try:
-            with call.scope, RequestLog(call.request, caller.principal, caller.headers, call.context.wire) as line:
+            with call.scope, self._kernel.counts.running(call.request, caller, call.context.wire) as line:
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

@@ -18,9 +18,11 @@ from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.http.cycle import cycle_of
 from shared.identity import AuthProvider, Principal
+from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.request_counts import RequestCounts
 from transport.http.deprecation import Sunset, announcing
 from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.request_checks import RequestChecks
@@ -120,6 +122,8 @@ class Edge:
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""
+    counts: RequestCounts
+    """Counts requests of MCP."""
     challenge: Challenge | None
     page: ASGIApp
     """What a person gets whose browser opens an endpoint."""
@@ -169,6 +173,7 @@ class Endpoint:
                 response = await self._respond(request, context)
             except TicketServerError as error:
                 response = await self._refuse(error, request)
+            request.messages = ()  # one may have megabytes, and a response may take hours
             await response(request.scope, request.receive, send)
 
     async def _respond(self, request: HTTPRequest, context: LogContext) -> ASGIApp:
@@ -206,6 +211,10 @@ class Endpoint:
         if self._edge.counter is not None:
             tenant = UNKNOWN if principal is None else self._edge.tenants.label(principal.tenant.id)
             self._edge.counter.count("http_refusals", status=str(status), kind=error.kind, tenant=tenant)
+        for inbound in request.messages:
+            if isinstance(inbound.message, JSONRPCRequest):
+                about = (error.kind, self._handler.wire, request.head.protocol_version)
+                self._edge.counts.observe_refused(inbound.message, *about, request.received)
         return HTTPResponse(status, body, headers)
 
 

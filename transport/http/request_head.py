@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope
 
 from shared.client_habits import ClientHabits
 from shared.identity import Principal
+from transport.jsonrpc import Inbound
 
 _ONLY_SESSION: Final = b"session_id="
 """The query of the endpoint that clients are sent."""
@@ -146,3 +147,7 @@ class HTTPRequest(Request):
         self.head = RequestHead(scope)
         self.principal: Principal | None = None
         """Who sent it, once that is proved."""
+        self.messages: Sequence[Inbound] = ()
+        """Those of its body, from when they are read until it has its response."""
+        self.received: float | None = None
+        """When they were, by `time.perf_counter`."""

@@ -281,6 +281,11 @@ class ValkeyBroker:
             "log_bytes": sum(reader.queued_bytes for reader in readers),
         }
 
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How many calls of the server were `ok`, and how many `failed`."""
+        return self._instance.client.calls
+
     # ---- upkeep
 
     async def _keep_saving(self) -> None:

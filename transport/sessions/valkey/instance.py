@@ -103,7 +103,10 @@ class ValkeyInstance:
 
     def all_streams(self) -> "list[LocalStream]":
         """Return the readers of all streams here."""
-        return [*self.streams.values(), *(stream for posts in self._posts.values() for stream in posts.values())]
+        return [
+            *self.streams.values(),
+            *(stream for posts in list(self._posts.values()) for stream in list(posts.values())),
+        ]
 
     def add_stream(self, stream: "LocalStream") -> "LocalStream | None":
         """Give published events to `stream`; return the reader that had them before."""
