@@ -143,7 +143,7 @@ def test_shellcheck_has_nothing_to_say_and_finds_a_planted_mistake(tmp_path: Pat
     program = shutil.which("shellcheck", path=str(Path(sys.executable).parent))
     assert program is not None
     planted = tmp_path / "planted.sh"
-    planted.write_text(SCRIPT.read_text("utf-8").replace('awk -F ', 'awk $1 -F '))
+    planted.write_text(SCRIPT.read_text("utf-8").replace("awk -F ", "awk $1 -F "))
 
     done = [subprocess.run([program, str(path)], check=False, timeout=LIMIT_S) for path in (SCRIPT, planted)]
 

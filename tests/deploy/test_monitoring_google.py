@@ -53,7 +53,7 @@ def faults_of_policy(policy: dict[str, Any]) -> Iterator[str]:
     if said is None or said[1] != name.lower():
         yield "no runbook of its own"
     if policy["notificationChannels"] != ["NOTIFICATION_CHANNEL"]:
-        yield "notifies nobody"
+        yield "notifies no channel"
     for condition in policy["conditions"]:
         query = condition.get("conditionPrometheusQueryLanguage")
         if query is not None and int(query["evaluationInterval"].removesuffix("s")) % 30:
@@ -75,7 +75,7 @@ def test_what_google_gets_is_valid(path: Path) -> None:
         (POLICIES / "KeysRefused.json", '"WARNING"', '"WARN"', "'WARN' is not one of"),
         (POLICIES / "KeysRefused.json", '"30s"', '"20s"', "multiple of 30 s"),
         (POLICIES / "KeysRefused.json", "#alert-keysrefused", "#alert-callsqueue", "no runbook"),
-        (POLICIES / "KeysRefused.json", '"NOTIFICATION_CHANNEL"', "", "notifies nobody"),
+        (POLICIES / "KeysRefused.json", '"NOTIFICATION_CHANNEL"', "", "notifies no channel"),
         (GOOGLE_POLICIES / "DatabaseDisk.json", "_MAX", "_MOST", "'REDUCE_MOST' is not one of"),
         (GOOGLE_POLICIES / "NoInstanceAvailable.json", '"filter"', '"filters"', "'filters' was unexpected"),
         (GOOGLE_POLICIES / "NoInstanceAvailable.json", "notificationRateLimit", "x", "goes with conditionMatchedLog"),
