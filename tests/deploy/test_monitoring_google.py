@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
+import yaml
 from jsonschema import Draft202012Validator
 
 from tests.deploy.alert_rules import FOLDER, POLICIES, alert_names, alerts, policy_files
@@ -128,3 +129,19 @@ def test_no_two_charts_overlap() -> None:
     ):
         cells = [(x + i, y + j) for x, y, width, height in places for i in range(width) for j in range(height)]
         assert len(cells) == len(set(cells))
+
+
+def test_policies_on_cloud_run_name_the_service_and_its_largest_number_of_instances() -> None:
+    services = [
+        yaml.safe_load(path.read_text("utf-8")) for path in FOLDER.parent.rglob("*.yaml") if path.parent != FOLDER
+    ]
+    known = {service["metadata"]["name"] for service in services}
+    texts = [path.read_text("utf-8") for path in GOOGLE_POLICIES.iterdir()]
+    named = {name for text in texts for name in re.findall(r'service_name=\\"([^"\\]+)', text)}
+
+    assert named
+    assert named <= known
+    condition = json.loads((GOOGLE_POLICIES / "InstancesAtMaximum.json").read_text("utf-8"))["conditions"][0]
+    annotations = [one["metadata"]["annotations"] for one in services if one["metadata"]["name"] in named]
+    most = {int(one["run.googleapis.com/maxScale"]) for one in annotations} - {1}  # a pilot has one
+    assert most <= {condition["conditionThreshold"]["thresholdValue"] + 1}
