@@ -84,7 +84,7 @@ class CloudMCPServer:
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
         sign_in = sign_in_of(settings, counter)
-        self._access = access = access_of(settings, habits, sign_in)
+        self._access = access = access_of(settings, habits, sign_in, counter)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -292,7 +292,7 @@ def sign_in_of(settings: CloudSettings, counter: TallyCounter) -> SignIn | None:
     return SignIn(issuers={base: tenants}, public_url=base, server=server)
 
 
-def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:
+def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None, counter: TallyCounter) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -312,6 +312,7 @@ def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | N
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,
             sign_in=sign_in,
+            counter=counter,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

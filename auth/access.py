@@ -33,6 +33,7 @@ from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.identity import AuthProvider, TenantDirectory
 from shared.storage.database import make_engine, resolve_url
+from shared.telemetry import Counter
 
 
 class Access(Protocol):
@@ -135,6 +136,7 @@ class IdentityService:
         cache_s: how long what is known of a key or tenant is cached, in seconds.
         habits: what is served of clients that bend the protocol; by default all that is known.
         sign_in: which access tokens are accepted; None for none.
+        counter: counts audit events that the store did not accept.
 
     Raises:
         ValueError: the URL does not name an SQLite or PostgreSQL database, or a secret is too short.
@@ -150,12 +152,13 @@ class IdentityService:
         cache_s: float,
         habits: ClientHabits | None = None,
         sign_in: SignIn | None = None,
+        counter: Counter | None = None,
     ) -> None:
         derived = Secrets(secrets)
         self._engine = make_engine(resolve_url(database_url))
         self._store = IdentityStore(self._engine, derived, actor="server")
         self._keys = StoredKeyAuthProvider(self._store, derived, cache_s=cache_s, habits=habits)
-        self.trail = StoredAuditTrail(self._store.audit)
+        self.trail = StoredAuditTrail(self._store.audit, counter=counter)
         self.directory = StoredTenantDirectory(self._store, derived, cache_s=cache_s)
         keys: KeyAuthProvider = self._keys
         if shared_key is not None:

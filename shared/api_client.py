@@ -106,7 +106,7 @@ class APIClient:
         self._transport = _transport_to(url, headers, proxy, transport, deadline_s)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
-        self._counter = counter
+        self._requests = None if counter is None else counter.labelled("api_requests", "method", "outcome")
         self._durations = None if counter is None else counter.histogram("api_time")
         self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
         self._organisation = organisation
@@ -175,8 +175,8 @@ class APIClient:
             raise
         finally:
             seconds = running.end()
-            if self._counter is not None and self._durations is not None:
-                self._counter.count("api_requests", method=method, outcome=outcome)
+            if self._requests is not None and self._durations is not None:
+                self._requests.add(method, outcome)
                 self._durations.observe(seconds, method, "" if outcome == "ok" else outcome)
 
     async def _attempt(self, request: Request, path: str) -> Any:

@@ -38,22 +38,12 @@ class RequestLog(LogContext):
         headers: of its HTTP request, by lower-case name.
         wire: on which it came.
         session: the id of its session; empty for none.
-        durations: takes how long it took, by method, tool, revision, wire and error.
-        started: when it had arrived, by `time.perf_counter`; None for now.
     """
 
-    __slots__ = ("_durations", "_method", "_principal", "_started", "_wire", "response")
+    __slots__ = ("_method", "_principal", "_started", "_wire", "durations", "response")
 
     def __init__(
-        self,
-        request: JSONRPCRequest,
-        principal: Principal,
-        headers: Mapping[str, str],
-        wire: str,
-        session: str = "",
-        *,
-        durations: Histogram | None = None,
-        started: float | None = None,
+        self, request: JSONRPCRequest, principal: Principal, headers: Mapping[str, str], wire: str, session: str = ""
     ) -> None:
         self.fields = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
         request_id = request.id
@@ -66,21 +56,24 @@ class RequestLog(LogContext):
         self._wire = wire
         self.response: tuple[bytes, int | None] = b"", None
         """The body, and the code of the error that it is; without a body, the request was cancelled."""
-        self._durations = durations
-        self._started = time.perf_counter() if started is None else started
+        self.durations: tuple[Histogram | None, float | None] = None, None
+        """What takes how long it took, by method, tool, revision, wire and error; and when it had been read, by
+        `time.perf_counter`, if that was before now."""
+        self._started = time.perf_counter()
 
     def __exit__(self, *exc_info: object) -> None:
         """Write the line, and observe the duration."""
         fields, (body, code) = self.fields, self.response
-        asked, seconds = self._method, time.perf_counter() - self._started
+        asked, (durations, received) = self._method, self.durations
+        seconds = time.perf_counter() - (received or self._started)
         method = asked if asked in SPEC_CLIENT_METHODS else OTHER
         outcome = fields.setdefault("outcome", "ok" if body else "cancelled")
         if outcome == "ok" and code is not None:  # else it is known by a better word
             outcome = fields["outcome"] = str(code)
-        if self._durations is not None:
+        if durations is not None:
             tool = fields.get("tool", OTHER) if method == "tools/call" else ""
             error, revision = "" if outcome == "ok" else outcome, fields.get("revision", UNKNOWN)
-            self._durations.observe(seconds, method, tool, revision, self._wire, error)
+            durations.observe(seconds, method, tool, revision, self._wire, error)
         if log.informs:
             fields["wire"] = self._wire
             fields["method"] = method

@@ -76,11 +76,35 @@ class Histogram:
         )
 
 
+class LabelledCounter:
+    """One counter whose label values come in a fixed order: for what is counted with every call."""
+
+    __slots__ = ("_counts", "_limit", "_series")
+
+    def __init__(self, counts: dict[tuple[str, ...], int], series: tuple[str, ...], limit: int) -> None:
+        self._counts = counts
+        self._series = series
+        self._limit = limit
+
+    def add(self, *values: str) -> None:
+        """Add one to the series with these label values."""
+        series = self._series + values
+        try:
+            self._counts[series] += 1
+        except KeyError:
+            counted = series if len(self._counts) < self._limit else self._series[:1]
+            self._counts[counted] = self._counts.get(counted, 0) + 1
+
+
 class Counter(Protocol):
     """Counts events and durations. Label values must come from a bounded set."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
+        ...
+
+    def labelled(self, name: str, *labels: str) -> LabelledCounter:
+        """Return the counter `name` with these labels."""
         ...
 
     def histogram(self, name: str) -> Histogram:
@@ -121,12 +145,11 @@ class TallyCounter:
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
-        series = (name, *labels, *labels.values())
-        try:
-            self._counts[series] += 1
-        except KeyError:
-            counted = series if len(self._counts) < self.MAX_SERIES else (name,)
-            self._counts[counted] = self._counts.get(counted, 0) + 1
+        self.labelled(name, *labels).add(*labels.values())
+
+    def labelled(self, name: str, *labels: str) -> LabelledCounter:
+        """Return the counter `name` with these labels."""
+        return LabelledCounter(self._counts, (name, *labels), self.MAX_SERIES)
 
     def histogram(self, name: str) -> Histogram:
         """Return the histogram `name`, always the same one."""

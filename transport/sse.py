@@ -209,6 +209,6 @@ class MessageHandler(TransportHandler):
         messages, is_batch = await self._checks.read_messages(request)
         if is_batch:
             check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
-        caller = Caller(auth_info, request.head.public, received=request.received)
+        caller = Caller(auth_info, request.head.public, True, True, request.received)
         _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
         return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

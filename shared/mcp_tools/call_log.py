@@ -64,7 +64,7 @@ class CallLog:
 
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
-        self._counter = counter
+        self._calls = None if counter is None else counter.labelled("tool_calls", "tool", "outcome", "tenant")
         self._own_time = None if counter is None else counter.histogram("own_time")
         self._tenants = BoundedLabels(MAX_TENANTS)
 
@@ -90,12 +90,12 @@ class CallLog:
         """
         if not add_fields({"tool": spec.name, "outcome": outcome}):
             log.info("tool_call_finished", tool=spec.name, outcome=outcome, **_when_and_who(call, started))
-        if self._counter is not None and self._own_time is not None:
+        if self._calls is not None and self._own_time is not None:
             now = time.monotonic()
             waited = 0.0 if waiting is None else waiting.seconds(now)
             self._own_time.observe(now - started - waited, spec.name)
             tenant = self._tenants.label((DEFAULT_TENANT if call.principal is None else call.principal.tenant).id)
-            self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
+            self._calls.add(spec.name, outcome, tenant)
         if lacks is not None or not spec.read_only:
             await keep(self._trail, _event("tool_call", spec.name, call, outcome, lacks))
 

@@ -93,9 +93,8 @@ class TicketTool:
         try:
             if arguments:  # many calls have none
                 refuse_excess(arguments)
-            with waiting:
-                async with self._tools_provider.acquire(call.principal) as tools:
-                    result = await self._call_tool(tools, call, arguments, reading)
+            async with self._tools_provider.acquire(call.principal) as tools:
+                result = await self._call_tool(tools, call, arguments, reading)
             outcome = "ok"
         except TicketServerError as error:
             outcome, result = error.kind, _failed(error, reading.arguments)

@@ -103,8 +103,8 @@ def _durations(names: tuple[str, ...], sample: Sample, started: int, now: int) -
         sum=sample.value,
         bucket_counts=list(sample.buckets),
         explicit_bounds=list(BOUNDS_S),
-        min=None,  # type: ignore[arg-type] - optional in OTLP, and not known here
-        max=None,  # type: ignore[arg-type] - likewise
+        min=None,  # type: ignore[arg-type]  # optional in OTLP, and not known here
+        max=None,  # type: ignore[arg-type]  # likewise
     )
 
 

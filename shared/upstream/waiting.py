@@ -2,32 +2,22 @@
 
 import time
 from contextvars import ContextVar
-from types import TracebackType
-from typing import Self
 
 _waiting: ContextVar["Waiting | None"] = ContextVar("waiting_for_api", default=None)
 
 
 class Waiting:
-    """The time in which at least one request to a ticket API ran, of those that are made inside of the block.
+    """The time in which at least one request to a ticket API runs, of those that this task and its tasks make from now.
 
-    Requests that run at the same time count once. Requests of tasks that were started inside count, too.
+    Requests that run at the same time count once. It ends where the next one begins.
     """
 
-    __slots__ = ("_running", "_seconds", "_since", "_token")
+    __slots__ = ("_running", "_seconds", "_since")
 
     def __init__(self) -> None:
         self._running = 0
         self._since = self._seconds = 0.0
-
-    def __enter__(self) -> Self:
-        self._token = _waiting.set(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _waiting.reset(self._token)
+        _waiting.set(self)
 
     def seconds(self, now: float) -> float:
         """Return it until `now`, by `time.monotonic`."""
@@ -47,15 +37,15 @@ class Waiting:
 
 
 class ApiRequest:
-    """One request to a ticket API: the call that made it waits until `end`."""
+    """One request to a ticket API: the call that makes it waits until `end`."""
 
     __slots__ = ("_started", "_waiting")
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._waiting = _waiting.get()
-        if self._waiting is not None:
-            self._waiting.begin(self._started)
+        self._started = now = time.monotonic()
+        self._waiting = waiting = _waiting.get()
+        if waiting is not None:
+            waiting.begin(now)
 
     def end(self) -> float:
         """Return how long it took, in seconds."""

@@ -19,6 +19,7 @@ from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.json_rpc import JSONRPCRequest
+from shared.request_log import RequestLog
 from shared.telemetry import get_logger
 from shared.wire_json import digest
 from transport import jsonrpc
@@ -293,7 +294,8 @@ class Dispatcher:
         record, context, request = call.record, call.context, call.request
         caller: Caller = context.message_metadata.request_context
         try:
-            with call.scope, self._kernel.counts.running(request, caller, record.wire, record.id) as line:
+            with call.scope, RequestLog(request, caller.principal, caller.headers, record.wire, record.id) as line:
+                line.durations = self._kernel.counts.durations, caller.received
                 response, code = line.response = await self._kernel.respond(record, context, request)
                 if request.method == "initialize" and code is None:
                     await self._broker.save(record)  # before its client learns that it may go on
@@ -325,19 +327,18 @@ class Dispatcher:
     async def _is_refused(self, call: SessionCall, access: AccessDecision, wait: Wait | None, caller: Caller) -> bool:
         """Answer a recorded request that may not run, and return whether it is one."""
         error: RateLimitedError | InsufficientScopeError
-        spoken = call.record.wire, call.record.version
         if wait is not None:
             error = await self._policy.rate_error(caller, call.request, wait)
         elif access.missing_scope is not None:
             error = await self._policy.scope_error(caller, call.request, access.missing_scope)
         elif self._running.is_stopping or len(self._running.of(call.session)) >= self._limits.max_running_calls:
             response = jsonrpc.busy(call.request.id, is_stopping=self._running.is_stopping)
-            self._kernel.counts.count_refused(call.request, "busy", caller, *spoken)
+            self._kernel.counts.count_refused(call.request, "busy", caller, call.record)
             await self._broker.finish(call.attempt, response)
             return True
         else:
             return False
-        self._kernel.counts.count_refused(call.request, error.kind, caller, *spoken)
+        self._kernel.counts.count_refused(call.request, error.kind, caller, call.record)
         response = refusal_response(error, call.request, is_modern=call.context.is_modern)
         await self._broker.finish(call.attempt, response)
         return True

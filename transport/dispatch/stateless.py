@@ -11,10 +11,12 @@ from mcp_types import INTERNAL_ERROR
 
 from shared.errors import TicketServerError
 from shared.json_rpc import JSONRPCRequest
+from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
+from transport.dispatch.request_counts import Spoken
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
 from transport.sessions.claims import Attempt
@@ -92,7 +94,7 @@ class StatelessDispatcher:
             if access.missing_scope is not None:
                 raise await self._policy.scope_error(caller, request, access.missing_scope)
         refused = [
-            await self._over_rate(request, access, caller, wire, revision)
+            await self._over_rate(request, access, caller, Spoken(wire, revision))
             for request, access in zip(requests, accesses, strict=True)
         ]
         self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
@@ -103,20 +105,20 @@ class StatelessDispatcher:
 
     def count_rejected(self, request: JSONRPCRequest, code: str, caller: Caller, *, wire: str) -> None:
         """Count a request of 2026-07-28 whose envelope was answered with the error `code`."""
-        self._kernel.counts.observe_refused(request, code, wire, None, caller.received)
+        self._kernel.counts.observe_refused(request, code, Spoken(wire), caller.received)
 
     def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
         return self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
 
     async def _over_rate(
-        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller, wire: str, revision: str
+        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller, spoken: Spoken
     ) -> RequestOutcome | None:
         """Return the response to a request that came too soon; None when it was paid for."""
         wait = await self._buckets.consume(access.costs) if access.costs else None
         if wait is None:
             return None
         error = await self._policy.rate_error(caller, request, wait)
-        self._kernel.counts.count_refused(request, error.kind, caller, wire, revision)
+        self._kernel.counts.count_refused(request, error.kind, caller, spoken)
         return RequestOutcome(refusal_response(error, request, is_modern=False))
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
@@ -160,7 +162,8 @@ class StatelessDispatcher:
         response: RequestOutcome | None = None
         caller: Caller = call.context.message_metadata.request_context
         try:
-            with call.scope, self._kernel.counts.running(call.request, caller, call.context.wire) as line:
+            with call.scope, RequestLog(call.request, caller.principal, caller.headers, call.context.wire) as line:
+                line.durations = self._kernel.counts.durations, caller.received
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

@@ -22,7 +22,7 @@ from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.request_counts import RequestCounts
+from transport.dispatch.request_counts import RequestCounts, Spoken
 from transport.http.deprecation import Sunset, announcing
 from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.request_checks import RequestChecks
@@ -213,8 +213,8 @@ class Endpoint:
             self._edge.counter.count("http_refusals", status=str(status), kind=error.kind, tenant=tenant)
         for inbound in request.messages:
             if isinstance(inbound.message, JSONRPCRequest):
-                about = (error.kind, self._handler.wire, request.head.protocol_version)
-                self._edge.counts.observe_refused(inbound.message, *about, request.received)
+                spoken = Spoken(self._handler.wire, request.head.protocol_version)
+                self._edge.counts.observe_refused(inbound.message, error.kind, spoken, request.received)
         return HTTPResponse(status, body, headers)
 
 

@@ -142,12 +142,13 @@ def _session_in(query: bytes) -> str:
 class HTTPRequest(Request):
     """A request of Starlette with its head already read."""
 
+    messages: Sequence[Inbound] = ()
+    """Those of its body, from when they are read until it has its response."""
+    received: float | None = None
+    """When they were read, by `time.perf_counter`."""
+
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)
         self.head = RequestHead(scope)
         self.principal: Principal | None = None
         """Who sent it, once that is proved."""
-        self.messages: Sequence[Inbound] = ()
-        """Those of its body, from when they are read until it has its response."""
-        self.received: float | None = None
-        """When they were, by `time.perf_counter`."""
