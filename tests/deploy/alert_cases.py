@@ -36,7 +36,7 @@ def failing(good: float, bad: Phases) -> dict[str, Phases]:
     return {
         f'{OPERATION}_count{{{_AT},error_type=""}}': (good, good, good),
         f'{OPERATION}_count{{{_AT},error_type="upstream_unavailable"}}': bad,
-        f'{OPERATION}_count{{{_AT},error_type="not_found"}}': (good, good, good),  # nobody's fault but the caller's
+        f'{OPERATION}_count{{{_AT},error_type="not_found"}}': (good, good, good),  # the caller's own fault
     }
 
 

@@ -19,7 +19,7 @@ _AGGREGATIONS: Final = frozenset({"sum", "max", "min", "avg", "count"})
 _WORDS: Final = frozenset({"offset", "bool", "and", "or", "unless", "inf", "nan"})
 _OF_HISTOGRAM: Final = ("_bucket", "_count", "_sum")
 OF_TARGETS: Final = frozenset({"instance", "job"})
-"""Labels that whoever scrapes adds."""
+"""Labels that the scraping side adds."""
 
 
 class Matcher(NamedTuple):

@@ -1,7 +1,7 @@
 """Each alert fires when it should, stays quiet just below, and clears, with its real windows (promtool)."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,8 @@ import yaml
 
 from tests.debian import program
 from tests.deploy.alert_cases import CASES, Case, series
-from tests.deploy.alert_rules import RECORD, RULE_FILES, alert_names, alerts, seconds, shortened
+from tests.deploy.alert_rules import RECORD, RULE_FILES, alert_names, alerts, seconds, shortened, without_records
+from tests.deploy.dashboards import panels
 
 LIMIT_S: Final = 60
 TEXTS: Final = tuple(path.read_text("utf-8") for path in RULE_FILES)
@@ -98,3 +99,20 @@ def test_a_planted_mistake_in_a_rule_is_found(alert: str, old: str, new: str, tm
     assert texts != list(TEXTS)
 
     assert any(outcome(case, tmp_path, texts) for case in CASES if case.alert == alert)
+
+
+def parsed(expressions: Iterable[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Let `promtool` parse expressions, as recording rules."""
+    rules = [{"record": f"panel:{number}", "expr": expr} for number, expr in enumerate(expressions)]
+    path = folder / "panels.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}), "utf-8")
+    return promtool("check", "rules", path)
+
+
+def test_promtool_parses_every_panel_and_every_policy(tmp_path: Path) -> None:
+    shown = [query.expr for panel in panels() for query in panel.queries]
+
+    checked = parsed(dict.fromkeys([*shown, *(without_records(alert.expr) for alert in alerts())]), tmp_path)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert parsed(["sum by wire (rate(x[5m]))"], tmp_path).returncode != 0
