@@ -157,8 +157,7 @@ def test_the_door_starts_with_its_file(on_cloud_run: pytest.MonkeyPatch) -> None
     )
     assert str(read.api_base_url) == "https://ticket-api-123456789.asia-northeast1.run.app/"
     assert (read.host, read.port, read.cloud_run_timeout, read.max_sessions) == (EVERY_ADDRESS, 8080, 840, 150)
-    assert read.mcp_api_key is not None
-    assert read.mcp_api_key.get_secret_value() == KEY
+    assert [key.get_secret_value() for key in read.mcp_api_key] == [KEY]
     assert read.api_key is not None
     assert read.api_key.get_secret_value() == KEY[::-1]
 
@@ -168,8 +167,7 @@ def test_the_ticket_api_starts_with_its_file_and_the_same_key(on_cloud_run: pyte
 
     assert isinstance(read, TicketApiSettings)
     assert (read.host, read.port, read.sample_data) == (EVERY_ADDRESS, 8080, "en")
-    assert read.api_key is not None
-    assert read.api_key.get_secret_value() == KEY[::-1]
+    assert [key.get_secret_value() for key in read.api_key] == [KEY[::-1]]
     assert container(service_of(TICKET_API))["command"] == ["python"]
     assert container(service_of(TICKET_API))["args"] == ["-m", "ticket_api"]
 
