@@ -47,7 +47,8 @@ LAYER_1: Final = (
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
-    *("shared.storage.connections", "shared.storage.database", "shared.storage.migrations"),
+    *("shared.storage.connections", "shared.storage.database", "shared.storage.fit_programs"),
+    "shared.storage.migrations",
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = (
@@ -136,9 +137,11 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.client_habits": ("shared.errors", "shared.telemetry"),
     # how a database is opened, for the two edges that have one each
     "shared.storage.database": ("shared.errors", "shared.storage.connections"),
+    "shared.storage.fit_programs": (),
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
     "shared.storage.migrations": (
-        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
+        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.storage.fit_programs"),
+        "shared.telemetry",
     ),
     "shared.storage.transactions": ("shared.storage.connections", "shared.storage.database"),
     "shared.http.protocol": ("shared.http.address", "shared.http.cycle"),

@@ -97,8 +97,8 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
     clock = in_zone(zone_of(settings))
     async with open_engine(url, statement_s=LONGEST_STATEMENT_S) as engine:
-        await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
-    tell("The ticket database is up to date.")
+        standing = await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
+    tell(standing.sentence("ticket database"))
 
 
 @asynccontextmanager

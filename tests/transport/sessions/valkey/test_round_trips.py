@@ -18,6 +18,7 @@ from transport.sessions.valkey import local_streams, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.local_stream import LocalStream
+from transport.sessions.valkey.scripts import of_layout
 
 pytestmark = pytest.mark.usefixtures("patience")
 PREFIX = f"{{{secrets.token_hex(4)}}}:"
@@ -90,7 +91,7 @@ async def test_complete_streams_are_given_up_together(broker_url: str, streams: 
         await until(lambda: broker.is_up)
         session, count = await opened(broker), counted(broker)
         closed = [await post_of(broker, session, number) for number in range(streams)]
-        keys = [f"{PREFIX}t:{session.id}:{stream.name}" for stream in closed]
+        keys = [f"{of_layout(PREFIX)}t:{session.id}:{stream.name}" for stream in closed]
         assert {raw.hget(key, "holder") for key in keys} == {broker.instance.encode()}
         assert not count[scripts.SAVE_OFFSETS]
 
@@ -118,7 +119,7 @@ async def test_what_was_given_up_last_is_kept_at_the_end(broker_url: str) -> Non
         session = await opened(broker)
         stream = await post_of(broker, session, 1)
 
-    assert raw.hget(f"{PREFIX}t:{session.id}:{stream.name}", "holder") == b""
+    assert raw.hget(f"{of_layout(PREFIX)}t:{session.id}:{stream.name}", "holder") == b""
 
 
 async def test_another_instance_takes_over_a_complete_stream_before_it_is_given_up(broker_url: str) -> None:

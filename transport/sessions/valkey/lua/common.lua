@@ -1,6 +1,8 @@
 -- Every script begins with this. Its own arguments come after the common ones, from ARGV[ARGS] on.
 --
--- Keys, all with an expiry. Raise LAYOUT in scripts.py with every change that instances of two versions cannot share.
+-- Keys, all with an expiry, behind `prefix`, which has the number of the layout. Raise LAYOUT in scripts.py with every
+-- change that instances of two versions cannot share. Recent writes and rates are behind `shared` instead, since what
+-- one version did or let through counts for the other: raise the number in their own keys when their form changes.
 --   s:<session>   hash    the record, and the state of its standalone stream: which instance reads it, how far it was
 --                         written
 --   t:<session>:<stream>  hash  the state of another stream, and its responses as in d:
@@ -21,7 +23,8 @@ local prefix, me = ARGV[1], ARGV[2]
 local idle_ms, kept_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local max_events, max_bytes, max_ids = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local lease_ms = tonumber(ARGV[8])
-local ARGS = 9
+local shared = ARGV[9]
+local ARGS = 10
 
 local call = redis.call
 local time = call('TIME')
