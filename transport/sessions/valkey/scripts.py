@@ -10,7 +10,7 @@ from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import Limits
 from transport.sessions.valkey.client import Script
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 """Number of what is kept of sessions and how: instances of two layouts have sessions, leases and channels of their own.
 
 Recent writes and rates have forms with numbers of their own, in their Lua: instances of all layouts share them.

@@ -136,3 +136,33 @@ async def test_another_instance_takes_over_a_complete_stream_before_it_is_given_
 
         await second._streams.save_all()
         assert not again.ended, "the first instance does not give up what the second one reads"
+
+
+async def test_the_view_reads_no_keys_but_those_of_sessions(broker_url: str) -> None:
+    broker, prefix = new_broker(broker_url), f"{{{secrets.token_hex(4)}}}:"
+    raw: Any = redis.Redis.from_url(broker_url)
+    raw.mset({f"{prefix}{number}": "of another program" for number in range(3000)})
+    async with broker.run(Quiet()):
+        await until(lambda: broker.is_up)
+        session = await opened(broker)
+        count = counted(broker)
+
+        assert session.owner in {view.owner for view in await broker.view(100)}
+        assert count[scripts.VIEW] == 1
+        await broker.end(session.id)
+    raw.delete(*raw.keys(f"{prefix}*"))
+
+
+async def test_principals_are_forgotten_when_their_sessions_are_over(broker_url: str) -> None:
+    broker = new_broker(broker_url)
+    raw: Any = redis.Redis.from_url(broker_url)
+    async with broker.run(Quiet()):
+        await until(lambda: broker.is_up)
+        owners = f"{of_layout(PREFIX)}p"
+        await opened(broker, ("default", "left long ago"))
+        raw.zadd(owners, dict.fromkeys(raw.zrange(owners, 0, -1), 1))
+        session = await opened(broker, ("default", "still there"))
+
+        assert raw.zrange(owners, 0, -1) == [b'["default", "still there"]']
+        assert 0 < raw.pttl(owners) <= 2 * 1000 * broker._limits.idle_s
+        await broker.end(session.id)

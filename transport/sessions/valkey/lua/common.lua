@@ -10,6 +10,7 @@
 --   d:<session>   hash    the responses on the standalone stream: request -> "number writes"
 --   e:<session>   stream  its log, of all streams; the id of an entry is <number>-0
 --   o:<owner>     zset    sessions of a principal, by when they were opened
+--   p             zset    principals with sessions, by when their o: expires
 --   r:<instance>  set     "<session> <token> <slot>" of every attempt that runs there
 --   x:<instance>  zset    tokens of attempts that it ended lately, by when; "claimed <token>" of those that it claimed
 --                         and another instance, or a new epoch, ended
@@ -29,7 +30,7 @@ local ARGS = 10
 local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local INSTANCES = prefix .. 'i'
+local INSTANCES, OWNERS = prefix .. 'i', prefix .. 'p'
 local NOTIFICATION, REQUEST, RESPONSE = 1, 2, 3
 local REPEATED_MS = 60000 -- how long a script may still be carried out that was sent again
 
@@ -55,6 +56,13 @@ local function keep(session)
   call('PEXPIRE', claims_of(session), int(idle_ms))
   call('PEXPIRE', responses_of(session, ''), int(idle_ms))
   call('PEXPIRE', log_of(session), int(idle_ms))
+end
+
+local function keep_owner(owner)
+  local life_ms = 2 * idle_ms
+  call('PEXPIRE', sessions_of(owner), int(life_ms))
+  call('ZADD', OWNERS, int(now + life_ms), owner)
+  call('PEXPIRE', OWNERS, int(life_ms))
 end
 
 local function is_alive(instance)
