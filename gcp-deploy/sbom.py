@@ -40,12 +40,12 @@ _SPDX: Final = re.compile(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*")
 def licence(package: Distribution) -> str:
     """Return the SPDX expression of a package's licence, or an empty text if its metadata has none."""
     metadata = package.metadata
-    if expression := metadata.get("License-Expression"):
-        return str(expression)
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
     classifiers = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier", []) if "License ::" in text]
     if known := sorted({OF_CLASSIFIER[text] for text in classifiers if text in OF_CLASSIFIER}):
         return " OR ".join(known)
-    words = str(metadata.get("License") or "")
+    words = metadata["License"] if "License" in metadata else ""
     words = OF_WORDS.get(words, words)
     return words if _SPDX.fullmatch(words) else ""
 

@@ -1,7 +1,7 @@
 """Writes the table of docs/licences.md: `python -m tests.image.licences`, then read the diff.
 
-The packages are those of requirements-cloud.txt, which are all installed where the tests run, apart from a few for other
-systems. The licences are those that gcp-deploy/sbom.py reads.
+The packages are those of requirements-cloud.txt, which are all installed where the tests run, apart from a few for
+other systems. The licences are those that gcp-deploy/sbom.py reads.
 """
 
 import json

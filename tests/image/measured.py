@@ -64,7 +64,7 @@ def first_start(image: Image, **settings: str) -> Start:
 
 
 def _answers(port: int) -> bool:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/health", headers={"Host": "tickets.example"})  # noqa: S310
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/health", headers={"Host": "tickets.example"})
     try:
         with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310 - the address of our own service
             return bool(response.status == 200)

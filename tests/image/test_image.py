@@ -76,7 +76,7 @@ def test_the_ticket_api_starts_on_a_read_only_root_and_ends_with_0(image: Image)
             tickets = httpx2.get(f"{address}/tickets", headers={"x-api-key": API_KEY})
             code = process.end()
     finally:
-        for left in Path("/dev/shm").glob("image-test.sqlite3*"):
+        for left in Path("/dev/shm").glob("image-test.sqlite3*"):  # noqa: S108 - in memory
             left.unlink()
 
     assert (tickets.status_code, code) == (200, 0)
