@@ -45,7 +45,7 @@ def licence(package: Distribution) -> str:
     classifiers = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier", []) if "License ::" in text]
     if known := sorted({OF_CLASSIFIER[text] for text in classifiers if text in OF_CLASSIFIER}):
         return " OR ".join(known)
-    words = metadata["License"] if "License" in metadata else ""
+    words = "".join(metadata.get_all("License", []))
     words = OF_WORDS.get(words, words)
     return words if _SPDX.fullmatch(words) else ""
 
