@@ -17,6 +17,7 @@ RUN python -m venv --without-pip /venv \
 WORKDIR /app
 COPY cloud_mcp_server.py ticket_service.py operations.py ./
 COPY auth ./auth
+COPY recovery ./recovery
 COPY shared ./shared
 COPY ticket_api ./ticket_api
 COPY transport ./transport

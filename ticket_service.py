@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import URL
 
+    from shared.upstream.google_identity import GoogleIdentity
+
 log = get_logger(__name__)
 
 _EMBEDDED_URL: Final = "http://embedded.invalid"
@@ -188,6 +190,7 @@ class TicketService:
         self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
         """The request slots of each address, kept as long as a client for it exists."""
         self._proxies = Proxies(os.environ)
+        self._identity = _identity(self._address) if settings.api_google_identity else None
         try:
             self._api = self._connect(DEFAULT_TENANT, Upstream())
             self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
@@ -228,6 +231,8 @@ class TicketService:
         async with AsyncExitStack() as stack:
             if self._embedded is not None:
                 await stack.enter_async_context(self._embedded.run())
+            if self._identity is not None:
+                stack.push_async_callback(self._identity.aclose)
             await stack.enter_async_context(self._api)
             await stack.enter_async_context(self.probe)
             if self._tenants is not None:
@@ -284,7 +289,18 @@ class TicketService:
                     "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
                 )
             )
-        return client(address, api_key=key, proxy=self._proxies.of(address))
+        identity = self._identity if address == self._address else None  # which is for no other address either
+        return client(address, api_key=key, proxy=self._proxies.of(address), identity=identity)
+
+
+def _identity(address: str) -> "GoogleIdentity":
+    """Return the Google identity of this server for the ticket API at `address`.
+
+    `GCE_METADATA_HOST` names another metadata server, as for Google's own libraries.
+    """
+    from shared.upstream.google_identity import METADATA_HOST, GoogleIdentity  # noqa: PLC0415 - most servers have none
+
+    return GoogleIdentity(address, metadata_host=os.environ.get("GCE_METADATA_HOST") or METADATA_HOST)
 
 
 def whose_tickets(settings: ToolSettings) -> str:

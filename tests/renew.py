@@ -8,6 +8,9 @@ that says its purpose: reword it, and translate it in `README.ja.md`.
 
 The table of client habits in `docs/interop.md` is `shared.client_habits.HABITS` as it is.
 
+The rules of the service level objectives, the alerting policies and the dashboards in `gcp-deploy/monitoring` are
+written from `tests/deploy/slo.py`, the rule files and `panels.yaml`.
+
 `bootstrap/opening.json` is what the server answers at the beginning of a conversation, for clients that come while it
 is still being set up.
 """
@@ -29,6 +32,9 @@ from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.tools import TicketTools
+from tests.deploy.alert_rules import SLO_RULES, policy_files
+from tests.deploy.dashboards import dashboard_files
+from tests.deploy.slo import slo_rules
 from tests.opening import opening
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -89,9 +95,11 @@ async def renewed() -> dict[Path, str]:
         texts[readme] = text.replace(table, tool_table(table, separator, TOOLS))
     texts[OPENING] = json.dumps(await opening(), indent=1, ensure_ascii=False) + "\n"
     texts[INTEROP] = _HABITS.sub(lambda _: habit_table(HABITS), INTEROP.read_text("utf-8"))
+    texts |= {SLO_RULES: slo_rules()} | policy_files() | dashboard_files()
     return texts
 
 
 if __name__ == "__main__":
+    SLO_RULES.write_text(slo_rules(), "utf-8")  # first, since the policies are made from it
     for path, text in asyncio.run(renewed()).items():
         path.write_text(text, "utf-8")

@@ -1,6 +1,7 @@
 """The HTTP server's routes for platforms and operators, which reveal nothing to unauthenticated clients."""
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,11 +17,13 @@ from operations import Operations
 from shared.audit import LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.failed_attempts import AT_ONCE
+from shared.metrics.registry import MetricReading, Registry
 from shared.telemetry import TallyCounter
 from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
 from tests.kills import kills
-from tests.processes import KEY, OPERATOR_KEY, http_door
+from tests.processes import KEY, OPERATOR_KEY, START_S, http_door
+from tests.valkey import ValkeyServer
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import SessionView
 
@@ -34,6 +37,7 @@ class Inside:
         self.counter = TallyCounter()
         self.reason: str | None = None
         self.is_draining = False
+        self.is_up = True
         self.probes = 0
         self.views: list[SessionView] = []
         self.is_broker_away = False
@@ -58,11 +62,12 @@ class Inside:
         operations = Operations(
             health=lambda: {"status": "healthy"},
             is_draining=lambda: self.is_draining,
+            is_up=lambda: self.is_up,
             why_not=self.why_not,
-            stats=lambda: {"sessions": 3},
             sessions=self.sessions,
             counter=self.counter,
-            operator_key=operator_key,
+            metrics=Registry(self.counter, lambda: [MetricReading("sessions", 3)]),
+            operator_keys=[] if operator_key is None else [operator_key],
             trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
             habits=habits,
@@ -81,6 +86,37 @@ def inside() -> Inside:
 async def http(inside: Inside) -> AsyncIterator[httpx2.AsyncClient]:
     async with inside.client() as client:
         yield client
+
+
+async def test_a_start_is_over_once_sessions_were_reachable_and_stays_over(
+    inside: Inside, http: httpx2.AsyncClient
+) -> None:
+    inside.is_up = False
+    before = await http.get("/started")
+    inside.is_up = True
+    reached = await http.get("/started")
+    inside.is_up, inside.is_draining, inside.reason = False, True, "broker_unavailable"
+    later = await http.get("/started/")
+
+    assert (before.status_code, before.json()) == (503, {"status": "starting"})
+    assert [(one.status_code, one.json()) for one in (reached, later)] == [(200, {"status": "started"})] * 2
+    assert inside.probes == 0, "a startup probe asks no other system"
+
+
+def test_the_server_listens_while_valkey_is_unreachable_and_has_started_once_it_answers(
+    tmp_path: Path, valkey: ValkeyServer
+) -> None:
+    valkey.stop()
+    with http_door(tmp_path, MCP_BROKER_URL=valkey.url) as (address, _):
+        alive, starting = (httpx2.get(f"{address}{path}").status_code for path in ("/health", "/started"))
+        valkey.start()
+        deadline = time.monotonic() + START_S
+        while (started := httpx2.get(f"{address}/started").status_code) == 503 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        valkey.kill()
+        without = httpx2.get(f"{address}/started").status_code
+
+    assert (alive, starting, started, without) == (200, 503, 200, 200)
 
 
 @kills("operations.py", "if is_operator else NO_OPERATOR", "if True else NO_OPERATOR")
@@ -305,9 +341,9 @@ async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncCl
     assert response.headers["content-type"].startswith("text/plain")
     samples = [sample for family in text_string_to_metric_families(response.text) for sample in family.samples]
     assert [(sample.name, sample.labels, sample.value) for sample in samples] == [
-        ("ticket_server_sessions", {}, 3),
-        ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
         ("ticket_server_mcp_answers_dropped_total", {}, 1),
+        ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
+        ("ticket_server_sessions", {}, 3),
     ]
 
 

@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="Where traces and metrics go (OTLP over HTTP), for example `http://localhost:4318`; without it "
+        "OpenTelemetry is not even imported. Its other standard variables work as well: see docs/logs.md.",
+    )
     time_zone: TimeZone | None = Field(
         default=None,
         description="Time zone of dates and times in arguments and results, and of the embedded ticket API: an IANA "
@@ -80,6 +86,12 @@ class ToolSettings(Settings):
         default="embedded", description="URL of the ticket API, or `embedded` for the one in this repository."
     )
     api_key: Key | None = Field(default=None, description="Key sent to the ticket API (`x-api-key`).")
+    api_google_identity: bool = Field(
+        default=False,
+        description="Send the Google identity of this server's service account to the ticket API "
+        "(`X-Serverless-Authorization`), for a ticket API on Cloud Run that requires it. Only on Google Cloud, and "
+        "only to an `https://` address.",
+    )
     api_concurrency: int = Field(
         default=16,
         ge=1,
@@ -124,6 +136,14 @@ class ToolSettings(Settings):
                 "MCP_API_BASE_URL is not valid, since MCP_API_KEY is sent to it: it must begin with https:// (http:// "
                 "only for a loopback or private address, if an operator explicitly allows it). For a private address, "
                 "set MCP_ALLOW_PRIVATE=true"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_an_identity_that_others_could_read(self) -> Self:
+        if self.api_google_identity and not str(self.api_base_url).startswith("https://"):
+            raise ValueError(
+                "MCP_API_GOOGLE_IDENTITY needs MCP_API_BASE_URL to begin with https://: the identity is sent there"
             )
         return self
 

@@ -146,7 +146,7 @@ def test_the_copied_files_alone_serve_and_end_with_0(image: Path, tmp_path: Path
 
 
 def test_the_copied_files_alone_serve_the_ticket_api_as_its_service_file_says(image: Path, tmp_path: Path) -> None:
-    service = yaml.safe_load((ROOT / "gcp-deploy" / "ticket-api-service.yaml").read_text("utf-8"))
+    service = yaml.safe_load((ROOT / "gcp-deploy" / "production" / "ticket-api.yaml").read_text("utf-8"))
     container = service["spec"]["template"]["spec"]["containers"][0]
     database = f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
     program = ["-P", *container["args"]]  # -P and PYTHONPATH: do not import from the checkout, the working directory

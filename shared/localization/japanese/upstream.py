@@ -98,6 +98,21 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType({
         "プロキシがチケット API に接続できませんでした。何も変更されていません。運用者が HTTPS_PROXY、HTTP_PROXY、"
         "NO_PROXY を確認する必要があります。"
     ),
+    "This server has no Google identity for the ticket API, because the metadata server gives none. "
+    "Nothing was changed; try again in a moment. If it stays so, the operator must check "
+    "MCP_API_GOOGLE_IDENTITY, which works on Google Cloud alone.": (
+        "メタデータ サーバーから、チケット API に送る Google の ID が得られません。何も変更されていません。少し待って"
+        "からもう一度試してください。続く場合は、運用者が MCP_API_GOOGLE_IDENTITY を確認する必要があります"
+        "(Google Cloud でのみ有効です)。"
+    ),
+    "Cloud Run does not let this server through to the ticket API (HTTP {status}). Nothing was changed; "
+    "the operator must grant the service account of this server the role roles/run.invoker on the "
+    "service of the ticket API.": (
+        "Cloud Run が、このサーバーからチケット API への要求を通しませんでした(HTTP {status})。何も変更されていませ"
+        "ん。"
+        "運用者が、このサーバーのサービス アカウントに、チケット API のサービスに対するロール roles/run.invoker を"
+        "付与する必要があります。"
+    ),
     "The ticket API cannot be reached. Nothing was changed; try again in a moment.": (
         "チケット API に接続できません。何も変更されていません。少し待ってからもう一度試してください。"
     ),

@@ -28,6 +28,7 @@ ENGLISH: Final = {
     "shared/tickets/folding.py": "titles of people",
     "shared/upstream/connection.py": "causes of a failure, which the log shows",
     "shared/upstream/connection_pool.py": "likewise",
+    "shared/upstream/google_identity.py": "likewise",
     "shared/tickets/similar/common_words.py": "words that a search leaves out",
 }
 """Files whose other literals are no sentences of a result."""
