@@ -25,7 +25,9 @@ from bootstrap.pip_settings import kept
 from tests.debian import program
 from tests.processes import ROOT
 
-BASE: Final = re.compile(r"^FROM (?P<name>python:[\d.]+-slim-(?P<release>[a-z]+)@sha256:[0-9a-f]{64}) AS base$", re.M)
+BASE: Final = re.compile(
+    r"^FROM (?P<name>python:[\d.]+-slim-(?P<release>[a-z]+)@sha256:[0-9a-f]{64}) AS base$", re.MULTILINE
+)
 _STAND_IN: Final = "localhost/stand-in:latest"
 _IMAGE: Final = "localhost/mcp-ticket-server:test"
 _LIKE_THE_REAL_ONE: Final = """

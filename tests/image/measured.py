@@ -14,12 +14,14 @@ from tests.image.built import Image
 from tests.processes import API_KEY, KEY, START_S, Process, steady_port
 
 MIB: Final = 1024**2
-SERVER: Final[Mapping[str, str]] = MappingProxyType({
-    "MCP_PUBLIC_URL": "https://tickets.example",
-    "MCP_MCP_API_KEY": KEY,
-    "MCP_API_KEY": API_KEY,
-    "MCP_API_BASE_URL": "http://127.0.0.1:9",
-})
+SERVER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "MCP_PUBLIC_URL": "https://tickets.example",
+        "MCP_MCP_API_KEY": KEY,
+        "MCP_API_KEY": API_KEY,
+        "MCP_API_BASE_URL": "http://127.0.0.1:9",
+    }
+)
 """The settings of the HTTP server in these starts, over a ticket API that is not there."""
 _TICKS_A_SECOND: Final = 100  # USER_HZ of Linux on every architecture that Cloud Run has
 
@@ -62,7 +64,7 @@ def first_start(image: Image, **settings: str) -> Start:
 
 
 def _answers(port: int) -> bool:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/health", headers={"Host": "tickets.example"})  # noqa: S310
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/health", headers={"Host": "tickets.example"})
     try:
         with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310 - the address of our own service
             return bool(response.status == 200)

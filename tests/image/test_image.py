@@ -3,6 +3,7 @@
 Here it is really built (tests/image/built.py); tests/deploy/test_dockerfile.py reads the Dockerfile alone.
 """
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 from tests.debian import not_run
 from tests.hidden import secrets_in
 from tests.image.built import Image, NoStandIn, built
+from tests.image.licences import ELSEWHERE, SBOM, pinned
 from tests.image.measured import MIB, SERVER, first_start, running, sizes
 from tests.processes import API_KEY, ROOT
 
@@ -74,7 +76,7 @@ def test_the_ticket_api_starts_on_a_read_only_root_and_ends_with_0(image: Image)
             tickets = httpx2.get(f"{address}/tickets", headers={"x-api-key": API_KEY})
             code = process.end()
     finally:
-        for left in Path("/dev/shm").glob("image-test.sqlite3*"):
+        for left in Path("/dev/shm").glob("image-test.sqlite3*"):  # noqa: S108 - in memory
             left.unlink()
 
     assert (tickets.status_code, code) == (200, 0)
@@ -147,3 +149,14 @@ def test_no_module_is_compiled_at_a_start(image: Image) -> None:
 def test_it_is_no_larger_than_the_page_says(image: Image) -> None:
     assert sizes(image)["packages (/venv)"] < 150 * MIB
     assert sizes(image)["our code (/app)"] < 10 * MIB
+
+
+def test_the_bill_of_materials_lists_what_is_installed_in_it(image: Image) -> None:
+    printed = image.run("python", "-", stdin=SBOM.read_text("utf-8"))
+    listed = {one["purl"] for one in json.loads(printed.stdout)["components"]}
+
+    compiled = pinned((ROOT / "requirements-cloud.txt").read_text("utf-8"))
+    here = {f"pkg:pypi/{name}@{str(one.specifier)[2:]}" for name, one in compiled.items() if name not in ELSEWHERE}
+    assert {purl for purl in listed if purl.startswith("pkg:pypi/")} == here
+    assert any(purl.startswith("pkg:deb/debian/libc6@") for purl in listed)
+    assert any(purl.startswith("pkg:generic/python@3.13.") for purl in listed)
