@@ -85,7 +85,7 @@ class Process:
     """
 
     def __init__(
-        self, program: Sequence[str], *, executable: str = sys.executable, root: Path = ROOT, **settings: str
+        self, program: Sequence[str], *, executable: str = sys.executable, root: str = str(ROOT), **settings: str
     ) -> None:
         self._program = " ".join(program)
         self._folder = tempfile.TemporaryDirectory(prefix="process-")
@@ -175,14 +175,14 @@ def _is_healthy(address: str) -> bool:
 
 
 @contextmanager
-def started(program: Sequence[str], *, root: Path = ROOT, **settings: str) -> Iterator[tuple[str, Process]]:
+def started(program: Sequence[str], *, root: str = str(ROOT), **settings: str) -> Iterator[tuple[str, Process]]:
     """Start a program that listens, and yield its address once it responds there."""
     with Process(program, root=root, **settings) as process:
         yield process.wait_until_ready(), process
 
 
 @contextmanager
-def http_door(folder: Path, *, root: Path = ROOT, **settings: str) -> Iterator[tuple[str, Process]]:
+def http_door(folder: Path, *, root: str = str(ROOT), **settings: str) -> Iterator[tuple[str, Process]]:
     """Start the HTTP server with a key, over the embedded API unless the settings name another one."""
     keys = {"MCP_MCP_API_KEY": KEY, "MCP_OPERATOR_KEY": OPERATOR_KEY}
     given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings

@@ -96,7 +96,7 @@ async def test_the_previous_release_serves_what_this_one_migrated_and_gives_it_b
     settings: dict[str, str], previous_release: Path, tmp_path: Path
 ) -> None:
     caller = {"x-api-key": settings.pop("key")}
-    with http_door(tmp_path, root=previous_release, **settings) as (address, old):
+    with http_door(tmp_path, root=str(previous_release), **settings) as (address, old):
         async with http_client(address, caller) as client:
             assert "TCK-0051" in await create(client, "Written by the previous release")
             assert "Written by the previous release" in await client.call(2, "get_ticket_detail", ticketId="TCK-0051")
@@ -122,7 +122,7 @@ async def test_the_previous_release_refuses_databases_that_do_not_let_it_run(
         await postgres.execute(statement, database=url.rpartition("/")[2].partition("?")[0])
 
     for program in (HTTP_DOOR, (*TICKET_API, "migrate")):
-        with Process(program, root=previous_release, PORT="0", MCP_ALLOW_ANONYMOUS="true", **settings) as process:
+        with Process(program, root=str(previous_release), PORT="0", MCP_ALLOW_ANONYMOUS="true", **settings) as process:
             assert process.wait() == 2
         assert "was made by a newer version of this program, and does not say that this version may" in process.said
 
@@ -138,7 +138,7 @@ def test_commands_of_the_previous_release_leave_what_this_one_migrated(
         ((*TICKET_API, "tenant", "list"), "default"),
         ((*AUTH, "user", "list"), "mika@example.com"),
     ):
-        with Process(program, root=previous_release, **settings) as process:
+        with Process(program, root=str(previous_release), **settings) as process:
             assert process.wait() == 0
         assert said in process.said
 
@@ -149,7 +149,8 @@ async def test_two_releases_share_a_valkey_without_meeting(
     settings = {"MCP_BROKER_URL": valkey.url}
     with ExitStack() as doors:
         (old, _), (new, left) = (
-            doors.enter_context(http_door(tmp_path, root=root, **settings)) for root in (previous_release, ROOT)
+            doors.enter_context(http_door(tmp_path, root=root, **settings))
+            for root in (str(previous_release), str(ROOT))
         )
         async with (
             http_client(old, AS_SHARED) as at_old,
