@@ -35,14 +35,14 @@ def test_every_placeholder_is_filled_in_and_nothing_else_changes(file: str) -> N
 WRONG: Final = {
     "PROJECT_ID": ["", "X", "my project", "my-project\nevil: true"],
     "PROJECT_NUMBER": ["", "my-project"],
-    "REGION": ["", "europe", "europe-west1-b"],
+    "REGION": ["", "nowhere", "europe-west1-b"],
     "IMAGE": [
         "",
         "europe-west1-docker.pkg.dev/my-project/apps/mcp-ticket-server:latest",
         "gcr.io/my-project/mcp-ticket-server@sha256:" + "0" * 64,
         "europe-west1-docker.pkg.dev/my-project/apps/mcp-ticket-server@sha256:0",
     ],
-    "DOMAIN": ["", "localhost", "https://tickets.example.com", "tickets.example.com\n"],
+    "DOMAIN": ["", "localhost", "https://tickets.example.com", "my_tickets.example\n"],
     "OAUTH_CLIENT_ID": ["", "GOCSPX-the-secret"],
 }
 
