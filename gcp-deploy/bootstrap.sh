@@ -267,7 +267,7 @@ else
 fi
 [[ $LAYOUT != existing-api ]] || secret existing-api-key by-hand -- mcp-server
 
-# Workflows of one repository of GitHub, on its main branch, act as the account deployer.
+# Workflows of one repository of GitHub, on its main branch and on tags of releases, act as the account deployer.
 if [[ -n ${GITHUB_REPOSITORY_ID:-} ]]; then
   [[ $GITHUB_REPOSITORY_ID =~ ^[0-9]+$ && ${GITHUB_OWNER_ID:-} =~ ^[0-9]+$ ]] || usage
   step "workload identity pool github" gcloud iam workload-identity-pools describe github --location=global -- \
@@ -278,7 +278,7 @@ if [[ -n ${GITHUB_REPOSITORY_ID:-} ]]; then
     gcloud iam workload-identity-pools providers create-oidc github-actions --workload-identity-pool=github \
     --location=global --issuer-uri=https://token.actions.githubusercontent.com \
     --attribute-mapping=google.subject=assertion.sub,attribute.repository_id=assertion.repository_id \
-    --attribute-condition="assertion.repository_id == '$GITHUB_REPOSITORY_ID' && assertion.repository_owner_id == '$GITHUB_OWNER_ID' && assertion.ref == 'refs/heads/main'"
+    --attribute-condition="assertion.repository_id == '$GITHUB_REPOSITORY_ID' && assertion.repository_owner_id == '$GITHUB_OWNER_ID' && (assertion.ref == 'refs/heads/main' || assertion.ref.startsWith('refs/tags/v'))"
   account deployer
   pool=iam.googleapis.com/projects/$PROJECT_NUMBER/locations/global/workloadIdentityPools/github
   grant "principalSet://$pool/attribute.repository_id/$GITHUB_REPOSITORY_ID" roles/iam.workloadIdentityUser \

@@ -1,4 +1,4 @@
-"""bootstrap.sh creates what is missing, once; deploy.sh runs the jobs before the services. Over a stand-in for gcloud."""
+"""bootstrap.sh creates what is missing, once; deploy.sh runs the jobs before the services. With a gcloud stand-in."""
 
 import re
 import shutil
@@ -152,14 +152,14 @@ def test_without_github_there_is_no_way_in_for_workflows(project: Project) -> No
     assert not [name for name in project.state["there"] if "workload" in name or "deployer" in name or "smoke" in name]
 
 
-def test_only_the_main_branch_of_one_repository_acts_as_the_deployer(projects: Projects) -> None:
+def test_only_the_main_branch_and_releases_of_one_repository_act_as_the_deployer(projects: Projects) -> None:
     project, _ = projects["production"]
 
     provider = project.state["there"]["iam workload-identity-pools providers/github-actions"]
     assert provider["--attribute-condition"].split(" && ") == [
         "assertion.repository_id == '1234'",
         "assertion.repository_owner_id == '99'",
-        "assertion.ref == 'refs/heads/main'",
+        "(assertion.ref == 'refs/heads/main' || assertion.ref.startsWith('refs/tags/v'))",
     ]
     members = [member for on, _, member in project.state["roles"] if on == "iam service-accounts/deployer"]
     assert [member.rpartition("/")[2] for member in members] == ["1234"]
