@@ -21,6 +21,9 @@ ANSWER=${2:-}
 export CLOUDSDK_CORE_PROJECT=$PROJECT_ID CLOUDSDK_CORE_DISABLE_PROMPTS=1
 HERE=$(cd "$(dirname "$0")" && pwd)
 PROJECT_NUMBER=$(gcloud projects describe "$PROJECT_ID" --format='value(projectNumber)')
+ENABLED=$(gcloud services list --enabled --format='value(config.name)')
+ROLES=(--flatten='bindings[].members' --format='csv[no-heading](bindings.role,bindings.members)')
+PROJECT_ROLES=$(gcloud projects get-iam-policy "$PROJECT_ID" "${ROLES[@]}")
 NETWORK=projects/$PROJECT_ID/global/networks/tickets
 SUBNET=projects/$PROJECT_ID/regions/$REGION/subnetworks/tickets
 
@@ -54,7 +57,7 @@ has() {
 # some COMMAND…: whether a command prints anything.
 some() { [[ -n $("$@" 2>/dev/null) ]]; }
 
-service_on() { has "$1" gcloud services list --enabled --format='value(config.name)'; }
+service_on() { grep -Fxq -- "$1" <<<"$ENABLED"; }
 
 account() { # NAME
   step "service account $1" gcloud iam service-accounts describe "$(mail "$1")" -- \
@@ -71,17 +74,20 @@ may() {
   grant "$member" "$role" "$@"
 }
 
+project_has() { grep -Fxq -- "$1" <<<"$PROJECT_ROLES"; }
+
 grant() { # MEMBER ROLE RESOURCE…
-  local member=$1 role=$2 where=() condition=()
+  local member=$1 role=$2 where=()
   shift 2
   local group=("${@:1:$#-1}") name=${!#}
   [[ ${group[0]} != artifacts ]] || where=(--location="$REGION")
-  [[ ${group[0]} != projects ]] || condition=(--condition=None)
-  step "$role on ${group[-1]} $name for ${member##*[:/]}" \
-    has "$role,$member" gcloud "${group[@]}" get-iam-policy "$name" "${where[@]}" \
-    --flatten='bindings[].members' --format='csv[no-heading](bindings.role,bindings.members)' -- \
-    gcloud "${group[@]}" add-iam-policy-binding "$name" "${where[@]}" "${condition[@]}" \
-    --member="$member" --role="$role" --format=none
+  local check=(has "$role,$member" gcloud "${group[@]}" get-iam-policy "$name" "${where[@]}" "${ROLES[@]}")
+  if [[ ${group[0]} == projects ]]; then
+    check=(project_has "$role,$member")
+    where=(--condition=None)
+  fi
+  step "$role on ${group[-1]} $name for ${member##*[:/]}" "${check[@]}" -- \
+    gcloud "${group[@]}" add-iam-policy-binding "$name" "${where[@]}" --member="$member" --role="$role" --format=none
 }
 
 # secret NAME SOURCE… -- READER…: version 1 of a secret is what SOURCE prints, or `by-hand`; readers are accounts.
