@@ -82,7 +82,7 @@ class Objective(NamedTuple):
         """Return the PromQL of the share of bad events over `window`."""
         return f"({self.bad})\n  / ({self.all})\n".replace("WINDOW", window)
 
-    def count(self, window: str) -> str:
+    def number(self, window: str) -> str:
         """Return the PromQL of the number of bad events over `window`."""
         return f"{self.bad}\n".replace("rate(", "increase(").replace("WINDOW", window)
 
@@ -178,7 +178,7 @@ def _records() -> Iterator[str]:
             yield _RECORD.format(record=f"{objective.record}ratio_rate{window}", expr=expr)
         for burn in BURNS:
             if burn.severity == "page":
-                expr = indent(objective.count(burn.long), 4 * " ")
+                expr = indent(objective.number(burn.long), 4 * " ")
                 yield _RECORD.format(record=f"{objective.record}increase{burn.long}", expr=expr)
 
 
