@@ -1,4 +1,4 @@
-"""The time in which a call waits for the ticket API: requests at the same time count once, whichever task makes them."""
+"""The time in which a call waits for the ticket API: requests that run together count once, in whatever task."""
 
 import asyncio
 
