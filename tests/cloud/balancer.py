@@ -121,7 +121,7 @@ class Balancer:
         wanted = traffic.tags if tags is None else tags
         traffic.tags = {
             tag: name for tag, name in wanted.items() if name in traffic.ports
-        }  # not of those that are gone
+        }
         traffic.generation += 1
         unknown = traffic.shares.keys() - traffic.ports.keys()
         assert not unknown, f"no revision {unknown}"
