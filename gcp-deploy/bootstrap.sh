@@ -185,7 +185,7 @@ make_database() {
 apis=(run.googleapis.com artifactregistry.googleapis.com secretmanager.googleapis.com sqladmin.googleapis.com)
 [[ $LAYOUT == pilot ]] ||
   apis+=(compute.googleapis.com memorystore.googleapis.com networkconnectivity.googleapis.com
-    serviceconsumermanagement.googleapis.com)
+    serviceconsumermanagement.googleapis.com monitoring.googleapis.com telemetry.googleapis.com)
 [[ $LAYOUT != production ]] || apis+=(dns.googleapis.com)
 [[ -z ${GITHUB_REPOSITORY_ID:-} ]] || apis+=(iamcredentials.googleapis.com sts.googleapis.com)
 for api in "${apis[@]}"; do
@@ -243,6 +243,9 @@ if [[ $LAYOUT != pilot ]]; then
   account identity-migrate
   for name in mcp-server identity-migrate; do
     may "$name" roles/cloudsql.client projects "$PROJECT_ID"
+  done
+  for role in roles/monitoring.metricWriter roles/telemetry.tracesWriter; do # for the collector
+    may mcp-server "$role" projects "$PROJECT_ID"
   done
 fi
 

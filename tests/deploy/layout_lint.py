@@ -33,6 +33,8 @@ DEPLOYER: Final = {
     ("secrets", READ_SECRET),
 }
 """What workflows may do; what a service or a job may do follows from its file."""
+COLLECTOR: Final = {"roles/monitoring.metricWriter", "roles/telemetry.tracesWriter"}
+"""What the collector needs that deploy.sh puts beside the MCP server in a layout for real use."""
 SMOKE_KEY: Final = "mcp-smoke-key"
 REGION: Final = re.compile(r"\b(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[0-9]+\b")
 SETTING: Final = re.compile(r"\bMCP_[A-Z][A-Z_]*[A-Z]\b")
@@ -123,6 +125,8 @@ def accounts_are_the_ones_in_use(layout: Layout) -> Iterator[str]:
 def roles_are_needed(layout: Layout) -> Iterator[str]:
     """An account may do what its file needs: use the database, read its secrets. Nothing else, and on nothing else."""
     needed = {("iam service-accounts/deployer", "roles/iam.workloadIdentityUser")}
+    if "MCP_BROKER_URL" in env(layout.door):
+        needed |= {(account(layout.door), role) for role in COLLECTOR}
     for resource in layout.resources.values():
         name = account(resource)
         if CLOUD_SQL in annotations(resource):

@@ -202,7 +202,9 @@ def test_jobs_run_before_the_services_and_only_the_mcp_server_may_call_the_ticke
     assert steps == [*(job for one in jobs for job in (one, one)), *["ticket-api"] * 2 * has_api, "mcp-ticket-server"]
     invokers = [member for on, role, member in project.state["roles"] if role == "roles/run.invoker"]
     assert invokers == ["serviceAccount:mcp-server@my-project.iam.gserviceaccount.com"] * has_api
-    assert f"image: {VALUES['IMAGE']}\n" in project.state["there"]["run services/mcp-ticket-server"]["file"]
+    door = project.state["there"]["run services/mcp-ticket-server"]["file"]
+    assert f"image: {VALUES['IMAGE']}\n" in door
+    assert ("- name: collector\n" in door) == (layout != "pilot"), "a pilot sends no metrics"
 
 
 def test_nothing_is_deployed_while_a_value_is_missing(projects: Projects) -> None:

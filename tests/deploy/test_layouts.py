@@ -83,6 +83,7 @@ FAULTS: Final[list[tuple[str, Change, str]]] = [
     ("production", granted(PROJECT, "roles/owner", "deployer"), "deployer needs no roles/owner"),
     ("production", granted(PROJECT, "roles/run.admin", "deployer"), "deployer needs no roles/run.admin"),
     ("pilot", granted(PROJECT, "roles/cloudsql.client", "mcp-server"), "mcp-server needs no roles/cloudsql.client"),
+    ("pilot", granted(PROJECT, "roles/telemetry.tracesWriter", "mcp-server"), "mcp-server needs no roles/telemetry"),
     ("production", granted("secrets/ticket-api-key", ACCESSOR, "deployer"), "deployer needs no"),
     ("production", granted("secrets/mcp-broker-url", ACCESSOR, "ticket-api"), "ticket-api needs no"),
     ("production", text("identity-migrate", "mcp_server", "mcp"), "no job grants rights to mcp_server"),
