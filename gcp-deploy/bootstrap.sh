@@ -196,7 +196,8 @@ step "registry apps" gcloud artifacts repositories describe apps --location="$RE
   gcloud artifacts repositories create apps --repository-format=docker --location="$REGION"
 step "rules that delete old images from the registry" \
   some gcloud artifacts repositories list-cleanup-policies apps --location="$REGION" --format='value(name)' -- \
-  gcloud artifacts repositories set-cleanup-policies apps --location="$REGION" --policy="$HERE/registry-cleanup.json"
+  gcloud artifacts repositories set-cleanup-policies apps --location="$REGION" --policy="$HERE/registry-cleanup.json" \
+  --no-dry-run
 
 step "Cloud SQL instance tickets (that of a pilot grows, which restarts it)" database_fits -- make_database
 step "database tickets" gcloud sql databases describe tickets --instance=tickets -- \
