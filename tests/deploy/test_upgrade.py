@@ -23,7 +23,7 @@ VALUES: Final = {
     "OAUTH_CLIENT_ID": "1-a.apps.googleusercontent.com",
 }
 HASTE: Final = ("--every", "0.3", "--watch", "1.5", "--min-requests", "100", "--deadline", "20")
-NOBODY: Final = "http://127.0.0.1:9"
+CLOSED: Final = "http://127.0.0.1:9"
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def run(platform: Platform, script: str, *arguments: str, **values: str) -> subp
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=90)
 
 
-def upgrade(platform: Platform, url: str, *, metrics: str = NOBODY, **values: str) -> tuple[int, str]:
+def upgrade(platform: Platform, url: str, *, metrics: str = CLOSED, **values: str) -> tuple[int, str]:
     """Upgrade the layout `production`; returns the exit code and the output."""
     given = VALUES | {"SERVER_URL": url, "CANARY_URL": url, "PROMETHEUS_URL": metrics} | values
-    patience = "1" if metrics == NOBODY else "20"
+    patience = "1" if metrics == CLOSED else "20"
     done = run(platform, "upgrade.sh", "production", *HASTE, "--max-blind", patience, **given)
     return done.returncode, done.stdout + done.stderr
 
@@ -117,7 +117,7 @@ def test_a_step_that_fails_puts_everything_back(
 
 
 def test_a_canary_that_aborts_takes_the_ticket_api_with_it(platform: Platform, door: str) -> None:
-    code, said = upgrade(platform, door, metrics=NOBODY)  # metrics that do not come are an abort
+    code, said = upgrade(platform, door, metrics=CLOSED)  # metrics that do not come are an abort
 
     assert code == 1
     assert "Aborted: new: Prometheus has not answered" in said
@@ -126,7 +126,7 @@ def test_a_canary_that_aborts_takes_the_ticket_api_with_it(platform: Platform, d
 
 
 def test_ctrl_c_puts_everything_back(platform: Platform, door: str) -> None:
-    values = VALUES | {"SERVER_URL": door, "CANARY_URL": door, "PROMETHEUS_URL": NOBODY}
+    values = VALUES | {"SERVER_URL": door, "CANARY_URL": door, "PROMETHEUS_URL": CLOSED}
     command = [str(FOLDER / "upgrade.sh"), "production", "--every=60"]
     env = environment(PATH=platform.path()) | values
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True, start_new_session=True) as running:
