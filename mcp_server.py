@@ -35,7 +35,7 @@ from shared.config import StdioSettings, load, notes, service_context
 from shared.environment import SettingsError
 from shared.exporting import exporting
 from shared.identity import Scope
-from shared.request_log import RequestLines
+from shared.request_lines import RequestLines
 from shared.scopes import required_scope
 from shared.server import NAME, VERSION
 from shared.telemetry import configure_logging, get_logger

@@ -22,6 +22,7 @@ from tests.valkey import ValkeyServer
 AS_CLIENT: Final = {"x-api-key": KEY}
 READ: Final = "get_ticket_detail"
 PARENT: Final = "00f067aa0ba902b7"
+GOOGLES_PARENT: Final = f"{7:016x}"
 WIRES: Final = ("sse", "session", "modern", "alone")
 
 
@@ -60,9 +61,16 @@ class Traced:
                 assert answer.status == 200, answer.body
 
     async def spans(self, trace: str) -> list[Span]:
-        """Return the spans of a trace once its call has arrived."""
-        await self.collector.until(lambda: any(one.name == f"tools/call {READ}" for one in self.collector.of(trace)))
-        await self.collector.until(lambda: any("db.query.text" in one.attributes for one in self.collector.of(trace)))
+        """Return the spans of a trace once the call, a statement, and all between them have arrived."""
+
+        def is_whole() -> bool:
+            spans = self.collector.of(trace)
+            ids = {one.span for one in spans} | {PARENT, GOOGLES_PARENT, ""}
+            has_statement = any("db.query.text" in one.attributes for one in spans)
+            has_call = any(one.name == f"tools/call {READ}" for one in spans)
+            return has_call and has_statement and all(one.parent in ids for one in spans)
+
+        await self.collector.until(is_whole)
         return self.collector.of(trace)
 
 
@@ -134,7 +142,7 @@ async def test_a_trace_that_is_not_recorded_and_none_at_all(tmp_path: Path) -> N
         await at.call("session", {"traceparent": "00-nonsense"})
         await at.call("session", {"x-cloud-trace-context": f"{'c' * 32}/7;o=1"})
         google = await at.spans("c" * 32)
-        check_parents(google, f"{7:016x}")
+        check_parents(google, GOOGLES_PARENT)
         calls = [one for one in lines_of(at.mcp) if one["message"] == "tool_call_finished"]
         assert at.collector.of(unsampled) == [], "its client does not record it"
         assert (calls[0][TRACE], "logging.googleapis.com/trace_sampled" in calls[0]) == (unsampled, False)

@@ -1,14 +1,21 @@
 """Google's own descriptions of its interfaces, as `google-api-python-client` ships them, as rules for our files.
 
 An object may have the fields of its schema and no others.
-
+"""
 
 import json
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-_KINDS: Final = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list, "number": (int, float)}
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "object": dict,
+    "array": list,
+    "number": (int, float),
+}
 
 
 @cache

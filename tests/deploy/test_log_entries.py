@@ -1,4 +1,4 @@
-"""A line of the log becomes an entry of Cloud Logging, by the rules of its agents and Google's own description of entries.
+"""A line of the log becomes an entry of Cloud Logging, by Google's own description of one.
 
 Source: Google Cloud Logging, "Structured logging" (special fields); Error Reporting, "Format errors in logs".
 """
