@@ -75,11 +75,14 @@ class Traced:
 
 
 @contextmanager
-def two_programs(folder: Path, **settings: str) -> Iterator[tuple[str, Process, Process]]:
+def two_programs(folder: Path, *, level: str = "INFO", **settings: str) -> Iterator[tuple[str, Process, Process]]:
     api_settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
     with (
         started(TICKET_API, **api_settings, **settings) as (api_address, api),
-        http_door(folder, MCP_API_BASE_URL=api_address, MCP_API_KEY=API_KEY, **settings) as (address, mcp),
+        http_door(folder, MCP_API_BASE_URL=api_address, MCP_API_KEY=API_KEY, MCP_LOG_LEVEL=level, **settings) as (
+            address,
+            mcp,
+        ),
     ):
         yield address, mcp, api
 
