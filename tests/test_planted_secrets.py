@@ -106,6 +106,6 @@ def test_of_an_exception_its_class_and_place_are_written_but_not_its_text(error:
 
 
 def test_what_python_itself_says_is_kept_without_passwords() -> None:
-    said = without_passwords(stack_trace(raised(OSError(f"no route to https://user:{SECRET}@host/path"))))
+    said = without_passwords(stack_trace(raised(OSError(f"no route to https://user:{MARK}@host/path"))))
 
     assert said.endswith("OSError: no route to https://…@host/path")
