@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import dotenv
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     )
     otlp_endpoint: str | None = Field(
         default=None,
-        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"),
         description="Where traces and metrics go (OTLP over HTTP), for example `http://localhost:4318`; without it "
         "OpenTelemetry is not even imported. Its other standard variables work as well: see docs/logs.md.",
     )
