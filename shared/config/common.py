@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import dotenv
@@ -51,12 +51,6 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
-    )
-    otlp_endpoint: str | None = Field(
-        default=None,
-        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"),
-        description="Where traces and metrics go (OTLP over HTTP), for example `http://localhost:4318`; without it "
-        "OpenTelemetry is not even imported. Its other standard variables work as well: see docs/logs.md.",
     )
     time_zone: TimeZone | None = Field(
         default=None,
