@@ -28,6 +28,7 @@ from shared.config import EMBEDDED, Settings, TicketApiSettings, load, notes
 from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
+from shared.storage.export_file import ExportError
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
@@ -35,6 +36,7 @@ from shared.time_zones import in_zone, machine_zone, utc_now, zone_named
 from ticket_api import commands, create_app
 from ticket_api.administration import command_line
 from ticket_api.administration.session import Command, Session, explained
+from ticket_api.departure import command_line as departure
 from ticket_api.errors import ApiError
 from ticket_api.importing import command_line as tickets_command_line
 from ticket_api.migrate import LONGEST_STATEMENT_S, migrate, prepare
@@ -44,6 +46,7 @@ from ticket_api.times import show_moment
 
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
+    ExportError,
 )
 """What an operator types to get here, unless something else leads here."""
 MADE: Final = "This made the database"
@@ -122,6 +125,8 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
             fill = filler(options.sample, clock)
             more = {"name": options.name, "fill": fill, "may_administer": options.admin}
             show_key(await commands.add_tenant(transactions, options.id, now=clock(), **more))
+        elif options.action in departure.DEPARTURES:
+            await departure.run(resolve_url(settings.database_url.get_secret_value()), transactions, options, clock)
         elif options.action == "new-key":
             made = await commands.add_key(transactions, options.id, now=clock(), may_administer=options.admin)
             show_key(made)
@@ -222,6 +227,7 @@ def parser() -> argparse.ArgumentParser:
     another.add_argument("id", metavar="ID")
     for one in (add, another):
         one.add_argument("--admin", action="store_true", help="the key may change master data and import tickets")
+    departure.add_parsers(actions)
     revoke = actions.add_parser("revoke-key", help="revoke a key")
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
