@@ -37,7 +37,7 @@ AT_ONCE: Final = 300
 NOT_ALLOWED: Final = "42501"
 """PostgreSQL: insufficient_privilege."""
 BUSY_S: Final = 30.0
-"""How long to wait until nobody writes to an SQLite file, in seconds."""
+"""How long to wait for the lock of an SQLite file, in seconds."""
 _IDS: Final = bindparam("ids", expanding=True)
 
 
@@ -63,7 +63,7 @@ _SOME: Final = TenantConnection.select(
 async def erase_tenant(
     transactions: Transactions, tenant: str, *, now: datetime, on_progress: Callable[[int], None]
 ) -> int:
-    """Erase a tenant and return how many tickets it had; `on_progress` is told how many are erased.
+    """Erase a tenant and return how many tickets it had; `on_progress` gets the number erased so far.
 
     Its id is kept with the time, so that no other tenant gets it. `default` stays, empty: every deployment has it.
     After a stop, the same call goes on.
@@ -133,7 +133,7 @@ def _erase_rest(db: TenantConnection, now: datetime) -> int:
 async def overwrite_free_space(file: Path) -> bool:
     """Rewrite an SQLite file without its free space, where erased rows still are; return whether that was possible.
 
-    It needs room for a second copy, and that nobody reads or writes for so long.
+    It needs room for a second copy, and fails while another program reads or writes.
     """
     return await asyncio.to_thread(_rewrite, file)
 

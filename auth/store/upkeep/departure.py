@@ -1,7 +1,7 @@
 """What the identity store gives to a tenant that leaves, and how it erases one.
 
 A user belongs to a tenant here if a membership, a key or a grant says so, and is erased with it unless another tenant
-has one of these as well. Audit events are kept for their 90 days: nobody can delete them earlier.
+has one of these as well. Audit events stay for their 90 days: triggers refuse to delete them earlier.
 """
 
 from collections.abc import Mapping

@@ -75,7 +75,7 @@ async def test_an_export_has_all_of_a_tenant_and_no_secret(store: IdentityStore,
     with pytest.raises(ExportError):
         await store.departures.export("leaving", file)
     with pytest.raises(UnknownTenantError):
-        await store.departures.export("nobody", tmp_path / "nobody.jsonl")
+        await store.departures.export("unknown", tmp_path / "unknown.jsonl")
 
 
 def test_every_table_is_exported_or_belongs_to_no_tenant() -> None:

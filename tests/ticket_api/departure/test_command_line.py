@@ -40,7 +40,7 @@ def test_an_organisation_leaves_with_its_data(sqlite_url: str, tmp_path: Path) -
     assert "The organisation 'acme' was erased" in added[2]
 
 
-@pytest.mark.parametrize("words", [["erase", "default"], ["erase", "nobody", "--yes-erase", "nobody"]])
+@pytest.mark.parametrize("words", [["erase", "default"], ["erase", "unknown", "--yes-erase", "unknown"]])
 def test_an_erasure_needs_a_terminal_or_the_id_once_more(sqlite_url: str, words: list[str]) -> None:
     code, _, said = run(sqlite_url, *words)
 

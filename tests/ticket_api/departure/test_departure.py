@@ -154,8 +154,8 @@ async def test_an_export_replaces_no_file_and_a_failed_one_leaves_none(two: Two,
 
     with pytest.raises(ExportError, match="File exists"):
         await export_tenant(url, "leaving", file, clock=lambda: NOW)
-    with pytest.raises(commands.CommandError, match="There is no tenant 'nobody'"):
-        await export_tenant(url, "nobody", tmp_path / "new.jsonl", clock=lambda: NOW)
+    with pytest.raises(commands.CommandError, match="There is no tenant 'unknown'"):
+        await export_tenant(url, "unknown", tmp_path / "new.jsonl", clock=lambda: NOW)
     with pytest.raises(ExportError, match="No such file or directory"):
         await export_tenant(url, "leaving", tmp_path / "no" / "new.jsonl", clock=lambda: NOW)
 
