@@ -33,10 +33,13 @@ NOT_FOR_SERVING: Final = (
 class Place(Protocol):
     """Where a deployment stores its data, and its means of backup."""
 
-    tickets_url: str
-    """Of the ticket database, as the role that serves."""
-    identity_url: str
-    """Of the identity store, likewise."""
+    @property
+    def tickets_url(self) -> str:
+        """Of the ticket database, as the role that serves."""
+
+    @property
+    def identity_url(self) -> str:
+        """Of the identity store, likewise."""
 
     async def make(self) -> None:
         """Make both databases, with sample tickets."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Delete, Table, bindparam, delete, insert
+from sqlalchemy import BindParameter, Connection, Delete, Table, bindparam, delete, insert
 from sqlalchemy.exc import DBAPIError
 
 from shared.storage.transactions import Transactions
@@ -38,7 +38,7 @@ NOT_ALLOWED: Final = "42501"
 """PostgreSQL: insufficient_privilege."""
 BUSY_S: Final = 30.0
 """How long to wait for the lock of an SQLite file, in seconds."""
-_IDS: Final = bindparam("ids", expanding=True)
+_IDS: Final[BindParameter[Any]] = bindparam("ids", expanding=True)
 
 
 def _with(table: Table) -> Delete:

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from auth.store import IdentityStore
-from auth.store.authorization.tables import metadata
 from auth.store.errors import AlreadyExistsError, UnknownTenantError
+from auth.store.tables import metadata
 from auth.store.upkeep.departure import EXPORTED, SECRET
 from auth.stored_keys import StoredKeyAuthProvider
 from shared.identity import AuthenticationError
