@@ -55,7 +55,7 @@ def put_back(settings: IdentitySettings, options: argparse.Namespace) -> int:
     ready = {TICKETS: upgrade_tickets, IDENTITY: upgrade_identity}
     places = places_of(settings)
     asyncio.run(restore(backup, places, ready, may_replace=options.replace))
-    say(f"Restored what was stored at {backup.made_at}. Start the server, then look: {data_command_line('check')}")
+    say(f"Restored what was stored at {backup.made_at}. Start the server, then look: {command('check')}")
     has_identity = any(one.name == IDENTITY for one in backup.files)
     return tell_misfits(settings, places[IDENTITY]) if has_identity else 0
 
