@@ -17,6 +17,7 @@ RUN python -m venv --without-pip /venv \
 WORKDIR /app
 COPY cloud_mcp_server.py ticket_service.py operations.py ./
 COPY auth ./auth
+COPY recovery ./recovery
 COPY shared ./shared
 COPY ticket_api ./ticket_api
 COPY transport ./transport
@@ -25,6 +26,11 @@ RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 
 FROM base
+
+# The base image has pip, which nothing needs here, and no bytecode of the standard library (docs/image.md).
+RUN pip uninstall --quiet --yes --root-user-action ignore pip \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
+        "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 COPY --from=build /venv /venv
 COPY --from=build /app /app

@@ -6,6 +6,7 @@ Wiring only: settings, ticket service, who may call, transport, what operators a
 
 import asyncio
 import gc
+import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -25,14 +26,17 @@ from auth.oauth.challenge import Challenge
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
-from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
+from shared.config import CloudSettings, SettingsWithoutKeys, load, notes, service_context
 from shared.config.greeting import Failing, greeting, ticket_api_of
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
+from shared.exporting import exporting
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider, provider_label
+from shared.metrics.server import server_metrics
 from shared.rate import Rate
 from shared.scopes import required_scope
+from shared.server import NAME, VERSION
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from shared.writes.recent_writes import RecentWrites
@@ -81,7 +85,7 @@ class CloudMCPServer:
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
         sign_in = sign_in_of(settings, counter)
-        self._access = access = access_of(settings, habits, sign_in)
+        self._access = access = access_of(settings, habits, sign_in, counter)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -124,15 +128,17 @@ class CloudMCPServer:
                 page=page,
             ),
         )
+        revision = os.environ.get("K_REVISION", "")
+        self.metrics = server_metrics(counter, self.transport, version=VERSION, revision=revision)
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             is_up=lambda: self.transport.is_up,
             why_not=self.why_not,
-            stats=self.transport.stats,
             sessions=self.transport.sessions,
             counter=counter,
-            operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
+            metrics=self.metrics,
+            operator_keys=[key.get_secret_value() for key in settings.operator_key],
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
             habits=habits,
@@ -288,26 +294,27 @@ def sign_in_of(settings: CloudSettings, counter: TallyCounter) -> SignIn | None:
     return SignIn(issuers={base: tenants}, public_url=base, server=server)
 
 
-def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:
+def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None, counter: TallyCounter) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
         SettingsError: the URL does not name a database.
     """
-    key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
+    keys = [key.get_secret_value() for key in settings.mcp_api_key]
     if not settings.identity_keys:
-        if key is None:
+        if not keys:
             return AnonymousAccess()
-        return SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies, habits=habits)
+        return SharedKeyAccess(keys, trusted_proxies=settings.trusted_proxies, habits=habits)
     try:
         return IdentityService(
             settings.identity_database_url,
             [secret.get_secret_value() for secret in settings.identity_keys],
-            shared_key=key,
+            shared_keys=keys,
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,
             sign_in=sign_in,
+            counter=counter,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
@@ -344,7 +351,7 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = load(CloudSettings)
-    configure_logging(level=settings.log_level)
+    configure_logging(level=settings.log_level, service=service_context(NAME, VERSION))
     log.warning("no_drain", hint="start python cloud_mcp_server.py instead: uvicorn alone cuts calls when it stops")
     globals()["app"] = app = create_app(settings)
     return app
@@ -365,19 +372,21 @@ def main() -> int:
 
     try:
         settings = load(CloudSettings)
-        configure_logging(level=settings.log_level)
+        service = service_context(NAME, VERSION)
+        configure_logging(level=settings.log_level, service=service)
         for sentence in notes(settings):
             log.warning("settings_note", hint=sentence)
-        server = CloudMCPServer(settings)
-        listener = DrainingServer(
-            server.app,
-            server.transport,
-            host=settings.host,
-            port=settings.port,
-            is_behind_proxy=settings.trusted_proxies > 0,
-            on_started=started,
-        )
-        listener.run()
+        with exporting(settings.otlp_endpoint, service):
+            server = CloudMCPServer(settings)
+            listener = DrainingServer(
+                server.app,
+                server.transport,
+                host=settings.host,
+                port=settings.port,
+                is_behind_proxy=settings.trusted_proxies > 0,
+                on_started=started,
+            )
+            listener.run()
     except (SettingsError, CannotListenError) as error:
         print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2

@@ -31,10 +31,13 @@ from mcp_types import JSONRPCRequest
 
 from shared import stdio_wire
 from shared.client_habits import ClientHabits
-from shared.config import StdioSettings, load, notes
+from shared.config import StdioSettings, load, notes, service_context
 from shared.environment import SettingsError
+from shared.exporting import exporting
 from shared.identity import Scope
+from shared.request_log import RequestLines
 from shared.scopes import required_scope
+from shared.server import NAME, VERSION
 from shared.telemetry import configure_logging, get_logger
 from ticket_service import TicketService
 
@@ -61,7 +64,9 @@ async def serve(settings: StdioSettings) -> None:
             tasks.start_soon(see_it_open)  # a client waits for the first response meanwhile, which needs no tickets
             if os.isatty(0):
                 print(WAITS, file=sys.stderr, flush=True)  # noqa: T201 - for the user who started it
-            await stdio_wire.serve(service.server.session_manager.app, writes=_writes)
+            server = service.server.session_manager.app
+            server.middleware.insert(0, RequestLines())
+            await stdio_wire.serve(server, writes=_writes)
     except* SettingsError as errors:
         raise errors.exceptions[0] from None
     log.info("stdio_ended")
@@ -77,11 +82,13 @@ def main() -> int:
     gc.enable()
     try:
         settings = load(StdioSettings)
-        configure_logging(level=settings.log_level)
+        service = service_context(NAME, VERSION)
+        configure_logging(level=settings.log_level, service=service)
         for sentence in notes(settings):
             log.warning("settings_note", hint=sentence)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait for another line of stdin
-        anyio.run(serve, settings)
+        with exporting(settings.otlp_endpoint, service):
+            anyio.run(serve, settings)
     except SettingsError as error:
         print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the user who started it
         return 2

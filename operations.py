@@ -9,17 +9,11 @@ with a wrong key gets the same response as without it, until its address has no 
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -30,7 +24,9 @@ from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
-from shared.telemetry import TallyCounter, get_logger
+from shared.metrics.prometheus import CONTENT_TYPE, PrometheusText
+from shared.metrics.registry import Registry
+from shared.telemetry import Counter, get_logger
 from transport.dispatch.usage import name_of
 from transport.sessions.session import SessionView
 
@@ -44,20 +40,6 @@ NO_OPERATOR: Final = JSONResponse({"error": "Send the operator's key (MCP_OPERAT
 _Handler = Callable[[Request], Awaitable[Response]]
 UNKNOWN_TENANT: Final = "unknown"
 """The tenant label of a request without a principal, as the transports use it."""
-PREFIX: Final = "ticket_server_"
-HELP: Final = MappingProxyType({
-    "api_requests": "Requests to ticket APIs by method and outcome.",
-    "audit_events_lost": "Audit events that the identity store did not accept in time; they are in the log.",
-    "client_habits": "Requests and calls served although they bend the protocol, by habit.",
-    "http_refusals": "Requests refused before reaching a handler, and wrong operator keys, by status and kind.",
-    "mcp_answers_dropped": "Responses dropped because they came too late.",
-    "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",
-    "mcp_requests": "Requests served by method and outcome.",
-    "sign_ins": "Sign-ins of people: ok, or why one was refused.",
-    "streams_opened": "Streams opened by wire.",
-    "tool_calls": "Calls by tool, outcome and organisation.",
-    "writes_unconfirmed": "Writes that could not be read back as written.",
-})  # fmt: skip
 
 
 class Operations:
@@ -68,10 +50,10 @@ class Operations:
         is_draining: returns whether this process is about to stop.
         is_up: returns whether sessions can be reached now.
         why_not: returns why calls would fail now, as one word; None if they would succeed.
-        stats: returns the numbers of `sessions`, `streams` and `log_bytes`.
         sessions: returns at most so many sessions, newest first.
-        counter: has the counts.
-        operator_key: grants access to the protected part; without it, that part is not served at all.
+        counter: counts wrong operator keys.
+        metrics: what is shown to the operator.
+        operator_keys: each grants access to the protected part; without any, that part is not served at all.
         trail: records wrong operator keys.
         trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
         habits: what is served of clients that bend the protocol; by default all that is known.
@@ -84,10 +66,10 @@ class Operations:
         is_draining: Callable[[], bool],
         is_up: Callable[[], bool],
         why_not: Callable[[], Awaitable[str | None]],
-        stats: Callable[[], Mapping[str, int]],
         sessions: Callable[[int], Awaitable[Sequence[SessionView]]],
-        counter: TallyCounter,
-        operator_key: str | None,
+        counter: Counter,
+        metrics: Registry,
+        operator_keys: Sequence[str],
         trail: AuditTrail,
         trusted_proxies: int = 0,
         habits: ClientHabits | None = None,
@@ -100,9 +82,9 @@ class Operations:
         self._sessions = sessions
         self._counter = counter
         self._operators: ThrottledAuthProvider | None = None
-        if operator_key is not None:
+        if operator_keys:
             self._operators = ThrottledAuthProvider(
-                APIKeyAuthProvider(operator_key, habits=habits),
+                APIKeyAuthProvider(*operator_keys, habits=habits),
                 trail=trail,
                 trusted_proxies=trusted_proxies,
                 what="operator key",
@@ -110,8 +92,7 @@ class Operations:
         self._probe = asyncio.Lock()
         self._probed_at = float("-inf")
         self._reason: str | None = None
-        self._registry = CollectorRegistry()
-        self._registry.register(_Figures(stats, counter))
+        self._metrics = PrometheusText(metrics)
         served: dict[str, _Handler] = {"/health": self.health, "/started": self.started, "/ready": self.ready}
         protected = {"/metrics": self.metrics, "/sessions": self.sessions}
         if self._operators is not None:
@@ -167,7 +148,7 @@ class Operations:
 
     async def metrics(self, _: Request) -> Response:
         """Return all metrics in the Prometheus text format."""
-        return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(self._metrics.write(), headers={"content-type": CONTENT_TYPE})
 
     def _guarded(self, respond: _Handler) -> _Handler:
         """Return `respond` for the operator alone."""
@@ -231,26 +212,3 @@ def _row(view: SessionView) -> dict[str, str | None]:
 
 def _utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class _Figures(Collector):
-    """Passes the counts to the Prometheus library."""
-
-    def __init__(self, stats: Callable[[], Mapping[str, int]], counter: TallyCounter) -> None:
-        self._stats = stats
-        self._counter = counter
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield every metric."""
-        for name, value in self._stats().items():
-            yield GaugeMetricFamily(f"{PREFIX}{name}", f"Number of {name} on this instance.", value=value)
-        series: dict[str, dict[tuple[tuple[str, str], ...], int]] = defaultdict(dict)
-        for (name, labels), count in self._counter.tally.items():
-            series[name][labels] = count
-        for name, counted in series.items():
-            names = sorted({label for one in counted for label, _ in one})
-            family = CounterMetricFamily(f"{PREFIX}{name}", HELP.get(name, name), labels=names)
-            for one, count in counted.items():
-                labels_of_one = dict(one)
-                family.add_metric([labels_of_one.get(label, "") for label in names], count)
-            yield family

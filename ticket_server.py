@@ -58,6 +58,13 @@ def ticket_api() -> int:
     return main()
 
 
+def recovery() -> int:
+    """Back up, restore and check the databases."""
+    from recovery.__main__ import main  # noqa: PLC0415 - as above
+
+    return main()
+
+
 DATA: Final = MappingProxyType({
     "users": "your people: add, import, list, change, remove",
     "accounts": "your customers: add, import, list, change, remove",
@@ -70,12 +77,19 @@ DATA: Final = MappingProxyType({
     "usual-choices": "fill empty lists of statuses, channels and categories with usual ones",
 })  # fmt: skip
 """Commands on the data of an organisation, which `ticket-api` has too; run.py has the same."""
+RECOVERY: Final = MappingProxyType({
+    "backup": "copy the databases of this machine into a folder, while a server runs",
+    "restore": "put such a copy back",
+    "check": "check the databases, and count what they hold",
+})  # fmt: skip
+"""Commands on the databases; run.py has the same."""
 COMMANDS: Final = MappingProxyType({
     "stdio": Program(stdio, "one client over standard input and output; a client starts it"),
     "http": Program(http, "a team over Streamable HTTP and HTTP+SSE; http://127.0.0.1:8080 unless set otherwise"),
     "auth": Program(auth, "organisations, users, service accounts, API keys, audit", takes_arguments=True),
     "ticket-api": Program(ticket_api, "the ticket API as a server of its own", takes_arguments=True),
     **{name: Program(ticket_api, does, takes_arguments=True) for name, does in DATA.items()},
+    **{name: Program(recovery, does, takes_arguments=True) for name, does in RECOVERY.items()},
 })  # fmt: skip
 
 
@@ -104,7 +118,7 @@ def main() -> int:
         return refused(f"there is no command `{name}`.\n\n{overview()}")
     if not command.takes_arguments and arguments:
         return explained(name, arguments)
-    sys.argv = [f"ticket-server {name}", *([name] if name in DATA else []), *arguments]
+    sys.argv = [f"ticket-server {name}", *([name] if name in {**DATA, **RECOVERY} else []), *arguments]
     code = command.run()
     gc.freeze()  # otherwise the interpreter collects garbage before it exits, which takes half a second
     return code

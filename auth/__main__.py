@@ -26,7 +26,7 @@ from shared.config import IdentitySettings, load, notes
 from shared.environment import SettingsError
 from shared.errors import TicketServerError
 from shared.storage.database import open_engine, resolve_url
-from shared.storage.migrations import DatabaseNotReadyError
+from shared.storage.migrations import DatabaseNotReadyError, Standing
 from shared.telemetry import configure_logging
 
 INTERRUPTED = 130
@@ -52,8 +52,7 @@ for group in (
 @click.option("--grant-to", "role", metavar="ROLE", help="PostgreSQL role of the server, to grant it the tables.")
 def migrate(role: str | None) -> None:
     """Create or upgrade the tables. On PostgreSQL, run this as their owner; on SQLite the server does it itself."""
-    asyncio.run(_migrate(role))
-    click.echo("The identity store is up to date.")
+    click.echo(asyncio.run(_migrate(role)).sentence("identity store"))
 
 
 @asynccontextmanager
@@ -70,11 +69,12 @@ def _public_url() -> str:
     return str(load(IdentitySettings).public_url or "").rstrip("/")
 
 
-async def _migrate(role: str | None) -> None:
+async def _migrate(role: str | None) -> Standing:
     async with open_engine(resolve_url(_database_url(_settings()))) as engine:
-        await prepare(engine)
-        if role is not None:
+        standing = await prepare(engine)
+        if role is not None and standing is not Standing.NEWER:
             await grant(engine, role)
+        return standing
 
 
 def _settings() -> IdentitySettings:

@@ -33,6 +33,7 @@ from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.identity import AuthProvider, TenantDirectory
 from shared.storage.database import make_engine, resolve_url
+from shared.telemetry import Counter
 
 
 class Access(Protocol):
@@ -92,10 +93,10 @@ class SharedKeyAccess:
     directory = None
     routes = ()
 
-    def __init__(self, key: str, *, trusted_proxies: int = 0, habits: ClientHabits | None = None) -> None:
+    def __init__(self, keys: Sequence[str], *, trusted_proxies: int = 0, habits: ClientHabits | None = None) -> None:
         self.trail = LoggedAuditTrail()
         self.provider = ThrottledAuthProvider(
-            APIKeyAuthProvider(key, habits=habits), trail=self.trail, trusted_proxies=trusted_proxies
+            APIKeyAuthProvider(*keys, habits=habits), trail=self.trail, trusted_proxies=trusted_proxies
         )
 
     @asynccontextmanager
@@ -130,11 +131,12 @@ class IdentityService:
     Args:
         database_url: URL of the store.
         secrets: hash API keys and seal upstream keys; the first is used for new ones, all are tried.
-        shared_key: an additional key that authenticates one service account of the default tenant.
+        shared_keys: additional keys that all authenticate one service account of the default tenant.
         trusted_proxies: how many reverse proxies of this deployment are in front.
         cache_s: how long what is known of a key or tenant is cached, in seconds.
         habits: what is served of clients that bend the protocol; by default all that is known.
         sign_in: which access tokens are accepted; None for none.
+        counter: counts audit events that the store did not accept.
 
     Raises:
         ValueError: the URL does not name an SQLite or PostgreSQL database, or a secret is too short.
@@ -145,21 +147,22 @@ class IdentityService:
         database_url: str,
         secrets: Sequence[str],
         *,
-        shared_key: str | None = None,
+        shared_keys: Sequence[str] = (),
         trusted_proxies: int = 0,
         cache_s: float,
         habits: ClientHabits | None = None,
         sign_in: SignIn | None = None,
+        counter: Counter | None = None,
     ) -> None:
         derived = Secrets(secrets)
         self._engine = make_engine(resolve_url(database_url))
         self._store = IdentityStore(self._engine, derived, actor="server")
         self._keys = StoredKeyAuthProvider(self._store, derived, cache_s=cache_s, habits=habits)
-        self.trail = StoredAuditTrail(self._store.audit)
+        self.trail = StoredAuditTrail(self._store.audit, counter=counter)
         self.directory = StoredTenantDirectory(self._store, derived, cache_s=cache_s)
         keys: KeyAuthProvider = self._keys
-        if shared_key is not None:
-            keys = ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key), habits=habits)
+        if shared_keys:
+            keys = ChainedAuthProvider(self._keys, APIKeyAuthProvider(*shared_keys), habits=habits)
         self.provider: ThrottledAuthProvider | TokenOrKeyAuthProvider
         self._server: AuthorizationServer | None = None
         if sign_in is None:

@@ -121,21 +121,21 @@ class APIKeyAuthProvider(KeyAuthProvider):
     The minimum length of the key is a rule of the settings, not of this class.
 
     Args:
-        api_key: the key.
+        api_keys: the key; while it is rotated the new one and the old one, which stand for the same service account.
         habits: see `KeyAuthProvider`.
         seconds: a monotonic clock.
 
     Raises:
-        ValueError: the key is empty, which would accept an empty header.
+        ValueError: there is no key, or one is empty, which would accept an empty header.
     """
 
     def __init__(
-        self, api_key: str, *, habits: ClientHabits | None = None, seconds: Callable[[], float] = time.monotonic
+        self, *api_keys: str, habits: ClientHabits | None = None, seconds: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__(habits)
-        if not api_key.strip():
+        if not api_keys or not all(key.strip() for key in api_keys):
             raise ValueError("an empty API key protects nothing")
-        self._digest = sha256(api_key.strip().encode()).digest()
+        self._digests = tuple(sha256(key.strip().encode()).digest() for key in api_keys)
         self._proved_at = -math.inf
         self._seconds = seconds
 
@@ -154,4 +154,5 @@ class APIKeyAuthProvider(KeyAuthProvider):
     def _is_right(self, key: str) -> bool:
         # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
         # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
-        return hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest)
+        presented = sha256(key.encode("latin-1")).digest()
+        return any(hmac.compare_digest(presented, digest) for digest in self._digests)

@@ -21,7 +21,7 @@ from auth.store.transactions import TimedEvent
 from shared.audit import AuditEvent, LoggedAuditTrail
 from shared.concurrency import finish, wait_for_event
 from shared.errors import TicketServerError
-from shared.telemetry import get_logger
+from shared.telemetry import Counter, get_logger
 
 log = get_logger(__name__)
 
@@ -44,10 +44,14 @@ class StoredAuditTrail:
     Args:
         table: of an open store; its owner closes it after this trail has stopped.
         clock: returns the current time, timezone-aware.
+        counter: counts `audit_events_lost`.
     """
 
-    def __init__(self, table: AuditTable, *, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, table: AuditTable, *, clock: Callable[[], datetime] = utc_now, counter: Counter | None = None
+    ) -> None:
         self._table = table
+        self._counter = counter
         self._clock = clock
         self._logged = LoggedAuditTrail()
         self._waiting: deque[_Waiting] = deque()
@@ -117,4 +121,7 @@ class StoredAuditTrail:
 
     def _lose(self, events: int) -> None:
         self.lost += events
+        if self._counter is not None:
+            for _ in range(events):
+                self._counter.count("audit_events_lost")
         log.error("audit_events_lost", events=events, in_all=self.lost, hint="these are in the log only")

@@ -92,6 +92,11 @@ def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
     become(python, ["-m", module, *arguments], inherited_environment())
 
 
+def run_recovery(name: str, arguments: Sequence[str]) -> NoReturn:
+    """Run a command that backs up, restores or checks the data."""
+    run_module("recovery", [name, *arguments])
+
+
 def run_data_command(name: str, arguments: Sequence[str]) -> NoReturn:
     """Run a command on the data of an organisation: people, accounts, categories and so on."""
     run_module("ticket_api", [name, *arguments])
@@ -116,6 +121,12 @@ DATA: Final = MappingProxyType({
     "usual-choices": "fill empty lists of statuses, channels and categories with usual ones",
 })  # fmt: skip
 """Commands on the data of an organisation, which `python -m ticket_api` has too."""
+RECOVERY: Final = MappingProxyType({
+    "backup": "copy the databases of this machine into a folder, while a server runs",
+    "restore": "put such a copy back",
+    "check": "check the databases, and count what they hold",
+})  # fmt: skip
+"""Commands on the databases, which `python -m recovery` has too: docs/recovery.md."""
 USERS: Final = MappingProxyType({
     "stdio": Command(stdio, "the STDIO server, for a client's configuration"),
     "setup": Command(set_up, "make or repair the environment, and start nothing"),
@@ -123,6 +134,7 @@ USERS: Final = MappingProxyType({
     "auth": Command(partial(run_module, "auth"), "organisations, users, service accounts, API keys, audit"),
     "ticket-api": Command(partial(run_module, "ticket_api"), "the ticket API as a server of its own"),
     **{name: Command(partial(run_data_command, name), does) for name, does in DATA.items()},
+    **{name: Command(partial(run_recovery, name), does) for name, does in RECOVERY.items()},
 })  # fmt: skip
 DEVELOPERS: Final = MappingProxyType({
     "test": Command(development.test, "all checks; with arguments, only pytest; --long [PART] for the long tests"),

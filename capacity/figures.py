@@ -46,6 +46,9 @@ class Prices:
 
     yen: float
     run: Mapping[str, float]
+    """Of Cloud Run with instance-based billing."""
+    run_requests: Mapping[str, float]
+    """Of Cloud Run with request-based billing."""
     sql: tuple[Tier, ...]
     valkey: tuple[Tier, ...]
 
@@ -61,7 +64,7 @@ def prices() -> Prices:
     """Return the prices."""
     read = _read("prices.toml")
     tiers = {name: tuple(Tier(**tier) for tier in read[name]) for name in ("sql", "valkey")}
-    return Prices(yen=read["yen"], run=read["run"], **tiers)
+    return Prices(yen=read["yen"], run=read["run"], run_requests=read["run_requests"], **tiers)
 
 
 def _read(name: str) -> dict[str, Any]:

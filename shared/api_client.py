@@ -33,13 +33,16 @@ from shared.errors import (
 )
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
-from shared.telemetry import Counter, get_logger
+from shared.spans import recorder
+from shared.telemetry import Counter, current_trace, get_logger
 from shared.upstream.connection_pool import IDLE_S, MAX_IDLE, ConnectionPool
 from shared.upstream.httpx_transport import HTTPXTransport
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
 from shared.upstream.response import ApiResponse
+from shared.upstream.traced_transport import TracedTransport
 from shared.upstream.transport import ApiTransport, LostError, NotSentError, ProxyRefusedError, Request
+from shared.upstream.waiting import ApiRequest
 
 if TYPE_CHECKING:
     from shared.upstream.google_identity import GoogleIdentity
@@ -85,7 +88,7 @@ class APIClient:
         transport: carries the requests; the default opens real connections.
         identity: proves to Cloud Run who calls; see `GoogleIdentity.over`.
         deadline_s: seconds for one call, including all its attempts.
-        counter: counts `api_requests` by method and outcome.
+        counter: counts `api_requests` by method and outcome, and takes their durations.
         queue: the slots of this API; by default one per connection, for this client alone.
         organisation: the organisation that makes the calls, for its turn in the queue.
     """
@@ -107,12 +110,14 @@ class APIClient:
         headers = _HEADERS if api_key is None else {**_HEADERS, "x-api-key": api_key}
         self._host = url.host
         self._prefix = url.raw_path.decode("ascii").rstrip("/")
-        self._transport = _transport_to(url, headers, proxy, transport, deadline_s)
+        carrier = _transport_to(url, headers, proxy, transport, deadline_s)
         if identity is not None:
-            self._transport = identity.over(self._transport, base_url)
+            carrier = identity.over(carrier, base_url)
+        self._transport = carrier if recorder() is None else TracedTransport(carrier, url.host, url.port)
         self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
-        self._counter = counter
+        self._requests = None if counter is None else counter.labelled("api_requests", "method", "outcome")
+        self._durations = None if counter is None else counter.histogram("api_time")
         self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
         self._organisation = organisation
 
@@ -158,7 +163,9 @@ class APIClient:
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Mapping[str, Any] | None = None,
     ) -> Any:
-        outcome = "cancelled"
+        outcome, running = "cancelled", ApiRequest()
+        if (place := current_trace()) is not None:
+            headers = {**headers, "traceparent": place.traceparent}
         try:
             request = Request(method, f"{self._prefix}{path}{_query(query)}", headers, _encoded(body))
             async with asyncio.timeout(self._deadline_s):
@@ -179,8 +186,10 @@ class APIClient:
             outcome = error.kind
             raise
         finally:
-            if self._counter is not None:
-                self._counter.count("api_requests", method=method, outcome=outcome)
+            seconds = running.end()
+            if self._requests is not None and self._durations is not None:
+                self._requests.add(method, outcome)
+                self._durations.observe(seconds, method, "" if outcome == "ok" else outcome)
 
     async def _attempt(self, request: Request, path: str) -> Any:
         attempts = _ATTEMPTS if request.method == "GET" else 1

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import anyio
 
 from shared.identity import Principal
-from shared.telemetry import get_logger
+from shared.telemetry import LABELS, get_logger
 
 log = get_logger(__name__)
 
@@ -64,7 +64,8 @@ class LoggedAuditTrail:
     async def record(self, event: AuditEvent) -> None:
         """Write one log line."""
         said = {name: value for name, value in asdict(event).items() if value}
-        log.info("audit", labels={"audit": "true"}, **said)
+        tenant = {"tenant": event.tenant} if event.tenant else {}
+        log.info("audit", **{LABELS: {"audit": "true", **tenant}}, **said)
 
 
 def operator() -> str:

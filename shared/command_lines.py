@@ -26,11 +26,11 @@ def command_line(module: str) -> str:
     return f"ticket-server {name}" if IS_INSTALLED else f"python -m {module}"
 
 
-def data_command_line(name: str) -> str:
-    """Return the command that administers data of the kind `name`, for example `users`."""
+def data_command_line(name: str, module: str = "ticket_api") -> str:
+    """Return the command `name` of `module` on the data, for example `users`, which run.py has too."""
     if is_of_run_py():
         return f"python3 run.py {name}"
-    return f"ticket-server {name}" if IS_INSTALLED else f"python -m ticket_api {name}"
+    return f"ticket-server {name}" if IS_INSTALLED else f"python -m {module} {name}"
 
 
 def is_of_run_py() -> bool:

@@ -75,6 +75,34 @@ Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), After
 """Several secrets in one variable, separated by commas."""
 
 
+MOST_ROTATED: Final = 2
+
+
+def _each(value: object) -> object:
+    value = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def _rotated(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if len(keys) > MOST_ROTATED:
+        raise ValueError("must be one key, or two separated by a comma while it is rotated")
+    return tuple(map(_sendable, keys))
+
+
+RotatedKey = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_each), AfterValidator(_rotated)]
+"""A secret that callers send as a header; while it is rotated two, of which either is accepted. Empty: none is set."""
+
+
+def _of_full_length(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"must be {SHORTEST_KEY} characters long or more")
+    return keys
+
+
+LongRotatedKey = Annotated[RotatedKey, AfterValidator(_of_full_length)]
+"""Likewise, of 32 characters or more each."""
+
+
 def _plain(address: AnyHttpUrl) -> AnyHttpUrl:
     if address.username or address.password or address.query or address.fragment:
         raise ValueError("must be an address without user, password, ? and #; secrets have their own variables")

@@ -63,6 +63,8 @@ class TicketServerError(Exception):
     request_id: str | int | None = None
     """The JSON-RPC id of the request that was refused, where it is known."""
     effect: Effect = Effect.NOTHING_CHANGED
+    is_logged: bool = False
+    """Whether the request that it refuses has its line in the log."""
 
 
 class InvalidInputError(TicketServerError):

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from shared import telemetry
+
+_LEFT_OUT: Final = {"time", "logger", telemetry.LOCATION}
 
 
 class _Lines(telemetry.LogOutput):
@@ -16,7 +18,7 @@ class _Lines(telemetry.LogOutput):
         self.lines: list[dict[str, Any]] = []
 
     def write(self, line: Mapping[str, object]) -> None:
-        self.lines.append({name: value for name, value in line.items() if name not in {"time", "logger"}})
+        self.lines.append({name: value for name, value in line.items() if name not in _LEFT_OUT})
 
 
 @contextmanager

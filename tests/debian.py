@@ -1,12 +1,13 @@
 """Tests that need programs from Debian packages, not from wheels: `@pytest.mark.debian("nginx", "caddy")`.
 
 If a program is missing, its tests are skipped and listed with the reason at the end of the run. In CI they fail.
+So are tests that need something else of the machine, and call `not_run` where it is missing.
 """
 
 import os
 import shutil
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -27,9 +28,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip, or in CI fail, a test whose programs are missing."""
     programs = [program for marker in item.iter_markers("debian") for program in marker.args]
     missing = [PACKAGES[program] for program in programs if shutil.which(program, path=search_path()) is None]
-    if not missing:
-        return
-    reason = f"it needs `apt-get install {' '.join(missing)}`"
+    if missing:
+        not_run(f"it needs `apt-get install {' '.join(missing)}`")
+
+
+def not_run(reason: str) -> NoReturn:
+    """Skip the test that runs now, or in CI fail it, because this machine lacks what `reason` names."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(_NOT_RUN + reason)

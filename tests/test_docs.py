@@ -15,11 +15,12 @@ TRANSLATED = [
     READMES,
     ["docs/oauth.md", "docs/oauth.ja.md"],
     ["docs/own-identity-provider.md", "docs/own-identity-provider.ja.md"],
+    ["docs/operations.md", "docs/operations.ja.md"],
     ["docs/your-data.md", "docs/your-data.ja.md"],
 ]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").glob("*.md")]
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").rglob("*.md")]
 )
 
 
@@ -55,7 +56,7 @@ def test_the_translated_settings_table_has_the_same_rows() -> None:
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider", "data"])
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider", "operations", "data"])
 @pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])
 def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) -> None:
     english, japanese = (
@@ -65,7 +66,7 @@ def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) 
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED[:-1], ids=["readme", "oauth", "provider"])
+@pytest.mark.parametrize("documents", TRANSLATED[:-1], ids=["readme", "oauth", "provider", "operations"])
 def test_both_languages_have_the_same_code_and_name_the_same_things(documents: list[str]) -> None:
     english, japanese = documents
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))

@@ -26,7 +26,7 @@ WRITES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 @pytest.fixture
 async def full_api(tmp_path: Path) -> AsyncIterator[str]:
     """The address of a ticket API whose SQLite file cannot grow."""
-    app = create_app(database_url=sqlite(tmp_path), api_key=API_KEY)
+    app = create_app(database_url=sqlite(tmp_path), api_keys=[API_KEY])
     async with serve(app) as address:
 
         @event.listens_for(app.state.tenants.transactions.engine, "connect")

@@ -84,7 +84,7 @@ STRANGERS: Final[dict[str, tuple[dict[str, str], int, str]]] = {
 }
 
 
-@kills("cloud_mcp_server.py", "if key is None:", "if key:")
+@kills("cloud_mcp_server.py", "if not keys:", "if keys:")
 @kills("cloud_mcp_server.py", "allowed_hosts=settings.accepted_hosts,", 'allowed_hosts=("*",),')
 @pytest.mark.parametrize("wire", [("GET", "/sse"), ("POST", "/messages")])
 @pytest.mark.parametrize(("headers", "status", "kind"), STRANGERS.values(), ids=STRANGERS)

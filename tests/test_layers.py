@@ -25,7 +25,7 @@ LARGEST_FOLDER: Final = 16
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "ticket_server", "auth.__main__"),
-    "ticket_api.__main__",
+    *("ticket_api.__main__", "recovery.__main__"),
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.blind_cache", "shared.bounds", "shared.client_habits", "shared.command_lines"),
@@ -47,7 +47,8 @@ LAYER_1: Final = (
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
-    *("shared.storage.connections", "shared.storage.database", "shared.storage.migrations"),
+    *("shared.storage.connections", "shared.storage.database", "shared.storage.fit_programs"),
+    "shared.storage.migrations",
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = (
@@ -71,10 +72,12 @@ SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("ticket_service", "operations", "web", "shared", *EDGES),
-    "ticket_server": ("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "shared"),
+    "ticket_server": (
+        *("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "recovery.__main__", "shared"),
+    ),
     "operations": (
         *("auth.throttle", "auth.presented", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
-        *("shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
+        *("shared.metrics", "shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
     ),
     "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
@@ -82,6 +85,12 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_api.__main__": (
         *("ticket_api", "shared.command_lines", "shared.config", "shared.dotenv", "shared.environment"),
         *("shared.http.server", "shared.telemetry", "shared.time_zones", *STORAGE),
+    ),
+    "recovery": (  # knows the stores of two edges, to back them up together
+        *("recovery", "auth.store", "ticket_api.migrate", "ticket_api.store", *STORAGE, *LAYER_1),
+    ),
+    "recovery.__main__": (
+        *("recovery", "auth.store", "ticket_api.migrate", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     ),
     "capacity": ("capacity", "transport.sessions.session"),  # computes docs/capacity.md; no program imports it
     # layer 3, the edges: they do not know each other
@@ -128,9 +137,11 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.client_habits": ("shared.errors", "shared.telemetry"),
     # how a database is opened, for the two edges that have one each
     "shared.storage.database": ("shared.errors", "shared.storage.connections"),
+    "shared.storage.fit_programs": (),
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
     "shared.storage.migrations": (
-        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
+        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.storage.fit_programs"),
+        "shared.telemetry",
     ),
     "shared.storage.transactions": ("shared.storage.connections", "shared.storage.database"),
     "shared.http.protocol": ("shared.http.address", "shared.http.cycle"),
@@ -148,7 +159,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bench", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "operations"),
-        *("ticket_server", "shared", "sse_conformance", "web", "capacity"),
+        *("ticket_server", "shared", "sse_conformance", "recovery", "web", "capacity"),
         *EDGES,
     ),
 })  # fmt: skip

@@ -28,6 +28,7 @@ from transport.http.sse_format import EventId
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import PREFIX
 from transport.sessions.valkey.instance import KEPT_RECORDS
+from transport.sessions.valkey.scripts import of_layout
 
 KB: Final = 1000
 MB: Final = 1000 * KB
@@ -106,7 +107,7 @@ class Observed:
         if self.broker:
             with redis.Redis.from_url(self.broker, decode_responses=True) as asking:
                 held["broker_connections"] = len(asking.client_list()) - 1
-                kinds = [key.removeprefix(PREFIX)[:2] for key in asking.scan_iter(count=1000)]
+                kinds = [key.removeprefix(of_layout(PREFIX))[:2] for key in asking.scan_iter(count=1000)]
                 held["broker_keys"] = sum(kind in KEYS_OF_SESSIONS for kind in kinds)
         return held
 

@@ -17,6 +17,7 @@ from operations import Operations
 from shared.audit import LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.failed_attempts import AT_ONCE
+from shared.metrics.registry import MetricReading, Registry
 from shared.telemetry import TallyCounter
 from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
@@ -63,10 +64,10 @@ class Inside:
             is_draining=lambda: self.is_draining,
             is_up=lambda: self.is_up,
             why_not=self.why_not,
-            stats=lambda: {"sessions": 3},
             sessions=self.sessions,
             counter=self.counter,
-            operator_key=operator_key,
+            metrics=Registry(self.counter, lambda: [MetricReading("sessions", 3)]),
+            operator_keys=[] if operator_key is None else [operator_key],
             trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
             habits=habits,
@@ -340,9 +341,9 @@ async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncCl
     assert response.headers["content-type"].startswith("text/plain")
     samples = [sample for family in text_string_to_metric_families(response.text) for sample in family.samples]
     assert [(sample.name, sample.labels, sample.value) for sample in samples] == [
-        ("ticket_server_sessions", {}, 3),
-        ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
         ("ticket_server_mcp_answers_dropped_total", {}, 1),
+        ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
+        ("ticket_server_sessions", {}, 3),
     ]
 
 

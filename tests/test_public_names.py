@@ -21,6 +21,7 @@ import cloud_mcp_server
 from shared.config import CloudSettings, StdioSettings, TicketApiSettings
 from shared.environment import variables
 from shared.mcp_tools.catalog import TOOLS
+from shared.metrics.table import METRICS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SNAPSHOT: Final = ROOT / "tests" / "public_names.json"
@@ -63,16 +64,8 @@ def log_events() -> set[str]:
 
 
 def metrics() -> set[str]:
-    """Return every counter with its labels."""
-    return {
-        f"{name}({', '.join(sorted(label.arg or '**' for label in node.keywords))})"
-        for node in product()
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "count"
-        and (name := first_argument(node))
-        and name.isidentifier()
-    }
+    """Return every metric with its labels."""
+    return {f"{metric.prometheus}({', '.join(sorted(metric.labels))})" for metric in METRICS.values()}
 
 
 def kinds() -> set[str]:

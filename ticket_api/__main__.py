@@ -24,8 +24,9 @@ from pydantic import SecretStr
 
 from shared import dotenv
 from shared.command_lines import command_line as command_of
-from shared.config import EMBEDDED, Settings, TicketApiSettings, load, notes
+from shared.config import EMBEDDED, Settings, TicketApiSettings, load, notes, service_context
 from shared.environment import SettingsError
+from shared.exporting import exporting
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
@@ -36,6 +37,7 @@ from ticket_api import commands, create_app
 from ticket_api.administration import command_line
 from ticket_api.administration.session import Command, Session, explained
 from ticket_api.errors import ApiError
+from ticket_api.http import openapi
 from ticket_api.importing import command_line as tickets_command_line
 from ticket_api.migrate import LONGEST_STATEMENT_S, migrate, prepare
 from ticket_api.sample import filler, why_unused
@@ -62,7 +64,7 @@ def serve(settings: TicketApiSettings) -> None:
         asyncio.run(report_unused_samples(settings))
     app = create_app(
         database_url=settings.database_url.get_secret_value(),
-        api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+        api_keys=[key.get_secret_value() for key in settings.api_key],
         sample_data=settings.sample_data,
         trusted_proxies=settings.trusted_proxies,
         zone=zone_of(settings),
@@ -97,8 +99,8 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
     clock = in_zone(zone_of(settings))
     async with open_engine(url, statement_s=LONGEST_STATEMENT_S) as engine:
-        await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
-    tell("The ticket database is up to date.")
+        standing = await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
+    tell(standing.sentence("ticket database"))
 
 
 @asynccontextmanager
@@ -241,11 +243,13 @@ def main() -> int:
     options = parser().parse_args()
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
-        configure_logging(level=level_of(settings, options.command))
+        service = service_context("ticket-api", openapi.VERSION)
+        configure_logging(level=level_of(settings, options.command), service=service)
         for sentence in notes(settings):
             tell(f"Note: {sentence}")
         if isinstance(settings, TicketApiSettings):
-            serve(settings)
+            with exporting(settings.otlp_endpoint, service):
+                serve(settings)
         elif options.command == "migrate":
             asyncio.run(make_tables(settings, options.grant_to))
         elif options.command == "tenant":

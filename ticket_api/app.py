@@ -1,6 +1,6 @@
 """Builds the API: settings in, a FastAPI app out; its lifespan opens and closes everything."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, tzinfo
 from functools import partial
@@ -21,6 +21,7 @@ from ticket_api.http.disconnects import Departures
 from ticket_api.http.history_routes import history_routes
 from ticket_api.http.import_routes import import_routes
 from ticket_api.http.master_routes import routes as master_writes
+from ticket_api.http.request_traces import RequestTraces
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.http.statistics_routes import statistics_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
@@ -42,7 +43,7 @@ UNFINISHED_RENAMES_S: Final = 300
 def create_app(
     *,
     database_url: str,
-    api_key: str | None = None,
+    api_keys: Sequence[str] = (),
     tenant_of: Callable[[str], str | None] | None = None,
     sample_data: Literal["en", "ja", "none"] = "en",
     trusted_proxies: int = 0,
@@ -53,14 +54,15 @@ def create_app(
 
     The tenant of a request is determined by its `x-api-key` and by nothing else:
 
-    - `api_key` is the key of the tenant `default`; keys in the database belong to theirs. Addresses that present wrong
-      keys are throttled; `trusted_proxies` is how many reverse proxies of this deployment add to `X-Forwarded-For`.
+    - Each of `api_keys` is a key of the tenant `default`: one, or two while it is rotated; keys in the database belong
+      to theirs. Addresses that present wrong keys are throttled; `trusted_proxies` is how many reverse proxies of this
+      deployment add to `X-Forwarded-For`.
     - `tenant_of` is for a program that embeds this app: it returns the tenant of a key, or None for an unknown key.
       Keys in the database are then ignored.
     - Without either, no key is required and every request belongs to the tenant `default`: in process and on loopback.
 
     Master data is changed and tickets are imported only by keys in the database that may administer, and where no key
-    is required: not by `api_key`, which programs such as an MCP server hold, nor by a program that embeds this app.
+    is required: not by `api_keys`, which programs such as an MCP server hold, nor by a program that embeds this app.
 
     Dates and `receptionDateTime` are in `zone`, by default that of this machine; `/health` names it.
 
@@ -69,18 +71,18 @@ def create_app(
     at its first request and begins empty. Each is created once, however many processes there are.
 
     Raises:
-        ValueError: the URL does not name an SQLite or PostgreSQL database, or both `api_key` and `tenant_of` are given.
+        ValueError: the URL names no SQLite or PostgreSQL database, or both `api_keys` and `tenant_of` are given.
         DatabaseNotReadyError: (when the lifespan starts) the database is not ready and cannot be prepared, or
             PostgreSQL would show its role every tenant's rows.
     """
-    if api_key is not None and tenant_of is not None:
-        raise ValueError("Give either api_key or tenant_of, not both.")
+    if api_keys and tenant_of is not None:
+        raise ValueError("Give either api_keys or tenant_of, not both.")
     url = resolve_url(database_url)
     zone = zone or machine_zone()
     clock = in_zone(zone, clock)
     fill = filler(sample_data, clock)
     trail = LoggedAuditTrail()
-    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=trail)
+    attempts = None if not api_keys else FailedAttempts(_is_wrong_key, trail=trail)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -119,10 +121,11 @@ def create_app(
     app.state.zone_name = zone_name(zone)
     refusals.install(app)
     whose: CallerOf | None = None if tenant_of is None else ask_embedder
-    if api_key is not None:
-        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).caller_of
+    if api_keys:
+        whose = KeyRing(api_keys, lambda: app.state.tenants.transactions).caller_of
     app.add_middleware(Departures)
     app.add_middleware(ApiKeyMiddleware, caller_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
+    app.add_middleware(RequestTraces)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to change the document
     return app

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -56,12 +56,12 @@ class KeyRing:
     """Knows the service's own key, which belongs to the tenant `default`, and looks up the others.
 
     Args:
-        own: the service's own key.
+        own: the service's own key; while it is rotated the new one and the old one.
         transactions: returns the transactions of the database opened by the lifespan.
     """
 
-    def __init__(self, own: str, transactions: Callable[[], Transactions]) -> None:
-        self._own = digest_of(own)
+    def __init__(self, own: Sequence[str], transactions: Callable[[], Transactions]) -> None:
+        self._own = [digest_of(key) for key in own]
         self._transactions = transactions
         self._cached: LRUCache[str, tuple[Caller, float]] = LRUCache(MOST_CACHED)
 
@@ -72,7 +72,7 @@ class KeyRing:
             DatabaseBusyError: the key cannot be looked up now.
         """
         digest = digest_of(key)
-        if hmac.compare_digest(digest, self._own):
+        if any(hmac.compare_digest(digest, own) for own in self._own):
             return OWN
         if not _FORM.fullmatch(key):  # a guess of another format costs no database lookup
             return None

@@ -1,4 +1,4 @@
-"""Migrates the ticket database to head, or checks that it is at head, and creates the tenant `default`."""
+"""Migrates the ticket database to head, or checks that this program may run on it, and creates the tenant `default`."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.command_lines import command_line
-from shared.storage.migrations import DatabaseNotReadyError, Migrations
+from shared.storage.migrations import DatabaseNotReadyError, Migrations, Standing
 from ticket_api.store import roles, tenants
 from ticket_api.store.search.sqlite import lacks_fts5
 from ticket_api.tenancy import DEFAULT, Fill, make_tenant
@@ -27,22 +27,23 @@ MIGRATIONS: Final = Migrations(
 
 
 async def prepare(engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
-    """Migrate an SQLite file; on PostgreSQL, where the owner migrates, check that the database is at head.
+    """Migrate an SQLite file; on PostgreSQL, where the owner migrates, check that this program may run on it.
 
     Raises: DatabaseNotReadyError.
     """
     if engine.dialect.name == "sqlite":
         await migrate(engine, fill=fill, clock=clock)
     else:
-        await MIGRATIONS.require_head(engine)
+        await MIGRATIONS.require(engine)
 
 
 async def migrate(
     engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime], grant_to: str | None = None
-) -> None:
+) -> Standing:
     """Migrate to head, create the tenant `default` with the data of `fill`, and grant a role what serving needs.
 
-    Roles that serve already get what this version needs besides what they have.
+    Roles that serve already get what this version needs besides what they have. Nothing at all is changed in newer
+    tables on which this program may run. Return how the tables stand now.
 
     Raises:
         DatabaseNotReadyError: the database cannot be opened or migrated, Python's SQLite lacks FTS5, or there is no
@@ -60,9 +61,9 @@ async def migrate(
             f"The search of tickets needs FTS5, and the SQLite of this Python ({sys.executable}) was built without it. "
             "Use another Python, for example from python.org or a Linux distribution, or PostgreSQL (MCP_DATABASE_URL)."
         )
-    await MIGRATIONS.apply(engine, is_filled=is_there, fill=make_default)
-    if engine.dialect.name != "postgresql":
-        return
+    standing = await MIGRATIONS.apply(engine, is_filled=is_there, fill=make_default)
+    if engine.dialect.name != "postgresql" or standing is Standing.NEWER:
+        return standing
     async with engine.begin() as connection:
         await connection.run_sync(roles.lock_grants, MIGRATIONS.lock)
         await connection.run_sync(roles.grant_to_those_that_serve)
@@ -73,6 +74,7 @@ async def migrate(
                     "server. Create it, with LOGIN and nothing else, then run this command again."
                 )
             await connection.run_sync(roles.grant, grant_to)
+    return standing
 
 
 async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:

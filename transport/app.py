@@ -32,10 +32,11 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.dispatcher import Dispatcher
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
+from transport.dispatch.running_calls import RunningCalls
 from transport.dispatch.sdk_kernel import SDKKernel
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
@@ -158,21 +159,12 @@ class Transport:
         tenants = BoundedLabels(MAX_TENANTS)
         self._trail = ThrottledAuditTrail(options.audit)
         policy = AccessPolicy(rates=options.rates, required_scope=options.required_scope, trail=self._trail)
+        self._refusals = policy.refusals
         self.checks = checks = RequestChecks(
             hosts=options.allowed_hosts,
             origins=options.allowed_origins,
             max_body_bytes=limits.max_body_bytes,
             body_s=limits.body_s,
-        )
-        self._edge = Edge(
-            checks=checks,
-            auth_provider=auth_provider,
-            policy=policy,
-            habits=options.habits,
-            tenants=tenants,
-            counter=counter,
-            challenge=options.challenge,
-            page=options.page,
         )
 
         # From a message to its response.
@@ -181,7 +173,18 @@ class Transport:
         self._kernel = kernel = SDKKernel(
             server, back_channel, usage=usage, tenants=tenants, counter=counter, own_tools=options.own_tools
         )
-        running = RunningCalls()
+        self._edge = Edge(
+            checks=checks,
+            auth_provider=auth_provider,
+            policy=policy,
+            habits=options.habits,
+            tenants=tenants,
+            counter=counter,
+            counts=kernel.counts,
+            challenge=options.challenge,
+            page=options.page,
+        )
+        self._running = running = RunningCalls()
         self._inbox = inbox = Inbox(kernel, broker, back_channel, calls=running, bus=options.bus, counter=counter)
         self._dispatcher = dispatcher = Dispatcher(
             kernel, broker, back_channel, inbox, policy=policy, running=running, limits=limits
@@ -191,7 +194,7 @@ class Transport:
         )
 
         # Streams that stay open.
-        self._streams = streams = OpenStreams(most=limits.max_streams_per_principal)
+        self._streams = streams = OpenStreams(most=limits.max_streams_per_principal, counter=counter)
         self._recheck = CredentialRecheck(streams, auth_provider, recheck_s=options.recheck_s)
 
         # The wires.
@@ -207,7 +210,6 @@ class Transport:
                 draining=draining,
                 message_path="/messages",
                 public_url=options.public_url,
-                counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)
             messages = MessageHandler(dispatcher, broker, checks=checks, draining=draining)
@@ -270,6 +272,7 @@ class Transport:
     async def run(self) -> AsyncGenerator[None]:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
         async with AsyncExitStack() as stack:
+            stack.callback(self._refusals.flush)
             await stack.enter_async_context(self._trail.run())
             await stack.enter_async_context(self._usage.run())
             await stack.enter_async_context(self._broker.run(self._inbox))
@@ -322,8 +325,15 @@ class Transport:
         return sorted(await self._broker.view(most), key=attrgetter("opened_at"), reverse=True)
 
     def stats(self) -> Mapping[str, int]:
-        """Return how many `sessions`, `streams` and `log_bytes` there are."""
-        return self._broker.stats()
+        """Return the numbers of this instance, by the names of their metrics; `broker_up` only with a shared broker."""
+        broker_up = {"broker_up": int(self._broker.is_up)} if self._broker.is_shared else {}
+        in_flight = len(self._running.all())
+        limits = {"sessions_limit": self.limits.max_sessions, "instance_calls_in_flight": in_flight}
+        return {**self._broker.stats(), **limits, **broker_up}
+
+    def broker_calls(self) -> Mapping[str, int]:
+        """Return how many calls of the session broker were `ok`, and how many `failed`; empty without a shared one."""
+        return self._broker.calls
 
 
 def asgi_app(

@@ -15,6 +15,8 @@ from transport.http.request_head import HTTPRequest
 class TransportHandler(ABC):
     """Answers the requests of one route of one transport."""
 
+    wire: str = "other"
+    """Name of the wire, for counters."""
     methods: frozenset[str]
     """HTTP methods it answers; any other is a 405."""
     how_to_open: str = "Open a new one."

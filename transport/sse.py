@@ -14,7 +14,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp
 
 from shared.identity import Principal
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
@@ -38,6 +38,7 @@ WIRE: Final = Wire("sse", own_streams=False)
 class SSETransportHandler(TransportHandler):
     """GET: opens a session, or resumes the one that its client had, and streams its events."""
 
+    wire = WIRE.name
     methods = frozenset({"GET"})
 
     def __init__(
@@ -51,7 +52,6 @@ class SSETransportHandler(TransportHandler):
         draining: asyncio.Event,
         message_path: str,
         public_url: str,
-        counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
         self._broker = broker
@@ -61,7 +61,6 @@ class SSETransportHandler(TransportHandler):
         self._draining = draining
         self._message_path = message_path
         self._public_url = public_url
-        self._counter = counter
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the stream.
@@ -82,9 +81,7 @@ class SSETransportHandler(TransportHandler):
                 return None
             return await stream.once_possible(lambda: self._reconnect(connect, stream))
 
-        if self._counter is not None:
-            self._counter.count("streams_opened", wire=WIRE.name)
-        return EventStreamResponse(source, limits=self._limits, draining=self._draining, slot=slot)
+        return EventStreamResponse(source, wire=WIRE.name, limits=self._limits, draining=self._draining, slot=slot)
 
     async def _open_first(self, connect: "ConnectRequest", slot: StreamSlot) -> str:
         """Open a session for a new client.
@@ -102,6 +99,8 @@ class SSETransportHandler(TransportHandler):
         """Go on where the client left; None when it has to reconnect later. Raises: BrokerUnavailableError."""
         self._need_broker()
         source = await self._resume(connect) or await self._recognise(connect, stream)
+        if source is not None:
+            self._streams.resumed(WIRE.name)
         if source is not None or stream.is_gone:  # a client that left meanwhile would never learn of a new session
             return source
         self._need_broker()  # without it no client could have been recognised
@@ -183,6 +182,7 @@ class ConnectRequest:
 class MessageHandler(TransportHandler):
     """POST: takes messages of a session, and answers 202 once they are recorded. Responses go over the stream."""
 
+    wire = WIRE.name
     methods = frozenset({"POST"})
     how_to_open = "Open a new one with GET on the SSE endpoint."
 
@@ -209,6 +209,6 @@ class MessageHandler(TransportHandler):
         messages, is_batch = await self._checks.read_messages(request)
         if is_batch:
             check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
-        caller = Caller(auth_info, request.head.public)
+        caller = Caller(auth_info, request.head.public, True, True, request.received)
         _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
         return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

@@ -62,6 +62,7 @@ SESSION_HEADER: Final = "mcp-session-id"
 class StreamableHTTPTransportHandler(TransportHandler):
     """POST takes messages and streams their responses; GET streams the rest of a stream; DELETE ends a session."""
 
+    wire = WIRE.name
     methods = frozenset({"GET", "POST", "DELETE"})
     how_to_open = "Send initialize without Mcp-Session-Id to open a new one."
 
@@ -86,7 +87,6 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._limits = limits
         self._draining = draining
         self._habits = habits
-        self._counter = counter
         self._stateless = StatelessHandler(stateless, envelopes, streams, limits=limits, habits=habits, wire=WIRE.name)
         self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
@@ -108,7 +108,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         head = request.head
         self._check_accept(head)
         messages, is_batch = await self._checks.read_messages(request)
-        caller = Caller(principal, head.public, head.takes_json, head.takes_events)
+        caller = Caller(principal, head.public, head.takes_json, head.takes_events, request.received)
         is_modern = True in [one.is_modern for one in messages]
         if is_modern or not (is_handshake or self._is_of_session(head)):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
@@ -265,6 +265,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
             record = await self._dispatcher.session(session, principal, WIRE)
             name, after = (seen.stream, seen.number) if seen else ("", None)
             reader = await self._broker.attach(session, stream=name, after=after)
+            if seen is not None and reader is not None:
+                self._streams.resumed(WIRE.name)
             return self._source(reader, record, name) if reader is not None else None
 
         async def attach_late() -> StreamSource | None:
@@ -299,9 +301,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
         slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> EventStreamResponse:
-        if self._counter is not None:
-            self._counter.count("streams_opened", wire=WIRE.name)
-        return EventStreamResponse(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
+        return EventStreamResponse(
+            source, wire=WIRE.name, limits=self._limits, draining=self._draining, slot=slot, headers=headers
+        )
 
     def _source(
         self, reader: StreamReader, record: SessionRecord, name: str, *, begins_at: EventId | None = None

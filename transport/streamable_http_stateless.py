@@ -83,6 +83,7 @@ class StatelessHandler:
             raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
         problem = await self._rejection(message, request, caller)
         if problem is not None:
+            self._dispatcher.count_rejected(message, str(problem.code), caller, wire=self._wire)
             return _error(message.id, problem)
         with self._streams.slot(caller.principal) as slot:
             if message.method == "subscriptions/listen":  # the only one that is a stream for certain

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.store.tables import SCHEMA
 from shared.command_lines import command_line
 from shared.errors import InvalidInputError
-from shared.storage.migrations import Migrations
+from shared.storage.migrations import Migrations, Standing
 
 MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
@@ -28,9 +28,12 @@ def in_schema(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(schema_translate_map={None: SCHEMA})
 
 
-async def prepare(engine: AsyncEngine) -> None:
-    """Migrate to head. Raises: DatabaseNotReadyError."""
-    await MIGRATIONS.apply(in_schema(engine))
+async def prepare(engine: AsyncEngine) -> Standing:
+    """Migrate to head, unless the tables are newer and this program may run on them; return how they stand now.
+
+    Raises: DatabaseNotReadyError.
+    """
+    return await MIGRATIONS.apply(in_schema(engine))
 
 
 async def grant(engine: AsyncEngine, role: str) -> None:

@@ -80,6 +80,10 @@ class Secrets:
         """Id of the secret used for new digests and sealed keys: 8 hexadecimal digits."""
         return self._current.id
 
+    def has(self, secret_id: str) -> bool:
+        """Return whether the secret with this id is configured."""
+        return secret_id in self._by_id
+
     def digest(self, secret: str) -> Digest:
         """Return the digest to store for a new key."""
         return Digest(_hmac(self._current.pepper, secret), self._current.id)

@@ -63,6 +63,12 @@ tenants: Final = Table(
         name="tenants_have_one_upstream_key",
     ),
 )
+erased_tenants: Final = Table(  # their ids belong to no other tenant, and their rows do not come back
+    "erased_tenants",
+    metadata,
+    _id(),
+    _moment("erased_at", nullable=False),
+)
 users: Final = Table(
     "users",
     metadata,

@@ -8,7 +8,7 @@ from shared.command_lines import CHECKOUT, IS_INSTALLED
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
 from shared.config.common import EMBEDDED, IdentitySettings, Settings, ToolSettings
 from shared.config.loading import load
-from shared.config.machine import default_host, is_loopback, on_cloud_run
+from shared.config.machine import default_host, is_loopback, on_cloud_run, service_context
 from shared.config.notes import notes
 from shared.config.stdio import StdioSettings
 from shared.config.table import settings_table
@@ -30,5 +30,6 @@ __all__ = (
     "load",
     "notes",
     "on_cloud_run",
+    "service_context",
     "settings_table",
 )

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, model_validator
 from shared.config.authorization_server import HOSTED_RANGES, AuthorizationServerSettings
 from shared.config.common import Settings, ToolSettings
 from shared.config.machine import default_host, default_proxies, is_loopback, on_cloud_run
-from shared.environment import SHORTEST_KEY, BrokerUrl, Day, Key, Keys, Names
+from shared.environment import BrokerUrl, Day, Keys, LongRotatedKey, Names
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
@@ -29,16 +29,15 @@ class CloudSettings(
         validation_alias=AliasChoices("PORT", "MCP_PORT"),
         description="Port to listen on. `PORT`, which Cloud Run sets, wins over `MCP_PORT`.",
     )
-    mcp_api_key: Key | None = Field(
-        default=None,
-        min_length=SHORTEST_KEY,
-        description="Key that clients must send (`x-api-key` or `Authorization: Bearer`); at least 32 characters.",
+    mcp_api_key: LongRotatedKey = Field(
+        default=(),
+        description="Key that clients must send (`x-api-key` or `Authorization: Bearer`); at least 32 characters. Two, "
+        "separated by a comma, while it is rotated: docs/recovery.md.",
     )
     allow_anonymous: bool = Field(default=False, description="Serve without a key; only on a loopback address.")
-    operator_key: Key | None = Field(
-        default=None,
-        min_length=SHORTEST_KEY,
-        description="Operator's key for `GET /metrics` and for the reason in `GET /ready`.",
+    operator_key: LongRotatedKey = Field(
+        default=(),
+        description="Operator's key for `GET /metrics` and for the reason in `GET /ready`. Two while it is rotated.",
     )
     revoke_within: int = Field(
         default=30,
@@ -220,7 +219,7 @@ class CloudSettings(
     @property
     def asks_for_keys(self) -> bool:
         """Whether callers must authenticate."""
-        return self.mcp_api_key is not None or bool(self.identity_keys)
+        return bool(self.mcp_api_key or self.identity_keys)
 
     @property
     def signs_in(self) -> bool:

@@ -59,7 +59,7 @@ def who_may_call(settings: CloudSettings) -> str:
         f"people and programs, each with a key of their own ({command_line('auth')} key list)"
         if settings.identity_keys
         else "",
-        "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key is not None else "",
+        "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key else "",
     )
     return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
 

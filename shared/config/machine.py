@@ -21,6 +21,12 @@ def on_cloud_run() -> bool:
     return bool(os.environ.get("K_SERVICE"))
 
 
+def service_context(name: str, version: str) -> dict[str, str]:
+    """Return the `service` and `version` by which errors and spans are grouped: on Cloud Run its own names of them."""
+    environment = os.environ
+    return {"service": environment.get("K_SERVICE") or name, "version": environment.get("K_REVISION") or version}
+
+
 def default_host() -> str:
     """Return the address to listen on unless it is set."""
     return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - only reachable through Cloud Run's front end

@@ -6,13 +6,16 @@ from pydantic import AliasChoices, Field, model_validator
 
 from shared.config.common import Settings
 from shared.config.machine import default_host, default_proxies, is_loopback, on_cloud_run
-from shared.environment import SHORTEST_KEY, Key
+from shared.environment import SHORTEST_KEY, RotatedKey
 
 
 class TicketApiSettings(Settings):
     """The reference ticket API as a separate service (`python -m ticket_api`)."""
 
-    api_key: Key | None = Field(default=None, description="Key that callers must send (`x-api-key`).")
+    api_key: RotatedKey = Field(
+        default=(),
+        description="Key that callers must send (`x-api-key`). Two, separated by a comma, while it is rotated.",
+    )
     allow_anonymous: bool = False
     host: str = Field(default_factory=default_host)
     port: int = Field(default=8081, ge=0, le=65535, validation_alias=AliasChoices("PORT", "MCP_PORT"))
@@ -21,13 +24,13 @@ class TicketApiSettings(Settings):
 
     @model_validator(mode="after")
     def _refuse_an_accidentally_open_api(self) -> Self:
-        if self.api_key is None and not (self.allow_anonymous and is_loopback(self.host)):
+        if not self.api_key and not (self.allow_anonymous and is_loopback(self.host)):
             raise ValueError("set MCP_API_KEY, or MCP_ALLOW_ANONYMOUS=true on a loopback address")
         return self
 
     @model_validator(mode="after")
     def _refuse_a_key_that_others_could_guess(self) -> Self:
-        if self.api_key is not None and len(self.api_key) < SHORTEST_KEY and not is_loopback(self.host):
+        if any(len(key) < SHORTEST_KEY for key in self.api_key) and not is_loopback(self.host):
             raise ValueError(f"listening on {self.host} needs an MCP_API_KEY of {SHORTEST_KEY} characters or more")
         return self
 

@@ -18,8 +18,10 @@ from mcp.server import ServerRequestContext
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, get_logger, trace_of
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, current_trace, get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.trace_context import trace_of
+from shared.upstream.waiting import Waiting
 
 log = get_logger(__name__)
 
@@ -42,7 +44,8 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
 
 
 def _trace_of(ctx: ServerRequestContext[Any, Any]) -> str:
-    return trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace
+    current = current_trace()
+    return trace_of(getattr(ctx.request, "headers", {}), ctx.params).trace if current is None else current.trace
 
 
 def _ticket_id(arguments: object) -> str:
@@ -58,16 +61,24 @@ class CallLog:
 
     Args:
         trail: receives the audit events.
-        counter: counts `tool_calls` by tool, outcome and tenant.
+        counter: counts `tool_calls` by tool, outcome and tenant, and takes their `own_time`.
     """
 
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
-        self._counter = counter
+        self._calls = None if counter is None else counter.labelled("tool_calls", "tool", "outcome", "tenant")
+        self._own_time = None if counter is None else counter.histogram("own_time")
         self._tenants = BoundedLabels(MAX_TENANTS)
 
     async def record(
-        self, spec: ToolSpec, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
+        self,
+        spec: ToolSpec,
+        call: ToolCall,
+        outcome: str,
+        *,
+        started: float,
+        waiting: Waiting | None = None,
+        lacks: Scope | None = None,
     ) -> None:
         """Record a finished call.
 
@@ -76,13 +87,17 @@ class CallLog:
             call: the call.
             outcome: `ok`, `cancelled`, or the kind of its error.
             started: start time on the monotonic clock, in seconds.
+            waiting: how long it waited for the ticket API; None if it did not get there.
             lacks: the scope the caller lacked, if the call was refused for it.
         """
         if not add_fields({"tool": spec.name, "outcome": outcome}):
             log.info("tool_call_finished", tool=spec.name, outcome=outcome, **_when_and_who(call, started))
-        if self._counter is not None:
+        if self._calls is not None and self._own_time is not None:
+            now = time.monotonic()
+            waited = 0.0 if waiting is None else waiting.seconds(now)
+            self._own_time.observe(now - started - waited, spec.name)
             tenant = self._tenants.label((DEFAULT_TENANT if call.principal is None else call.principal.tenant).id)
-            self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
+            self._calls.add(spec.name, outcome, tenant)
         if lacks is not None or not spec.read_only:
             await keep(self._trail, _event("tool_call", spec.name, call, outcome, lacks))
 

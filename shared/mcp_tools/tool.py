@@ -28,6 +28,7 @@ from shared.tickets.acting_user import ToolCall
 from shared.tickets.dates.dated import dated
 from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
+from shared.upstream.waiting import Waiting
 from shared.visible_text import visible
 
 log = get_logger(__name__)
@@ -88,7 +89,7 @@ class TicketTool:
         call = call_of(ctx, arguments)
         if not self._spec.read_only:
             call.steps = CallSteps(self._call_log, self._spec, call, ctx.session.report_progress)
-        outcome, lacks = "cancelled", None
+        outcome, lacks, waiting = "cancelled", None, Waiting()
         try:
             if arguments:  # many calls have none
                 refuse_excess(arguments)
@@ -103,7 +104,7 @@ class TicketTool:
             outcome, result = TicketServerError.kind, _failed(self._fault(), {})
         finally:
             call.steps = None  # it holds the call: without this cycle large arguments are freed at once
-            await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
+            await self._call_log.record(self._spec, call, outcome, started=started, waiting=waiting, lacks=lacks)
         return result
 
     async def answer(self, arguments: dict[str, Any], call: ToolCall) -> ToolResult:

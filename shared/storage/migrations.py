@@ -1,13 +1,15 @@
 """Migrates a database to the newest schema and fills a new one, once, even if many processes start together.
 
 Everything happens in one transaction under one lock: SQLite's write lock, or an advisory lock of PostgreSQL.
-A database at head is only read, so the application may connect as a role that must not create tables.
+A database at head is only read, so the application may connect as a role that must not create tables. So is one that a
+newer program migrated: an older program either may run on it as it is, or is refused (`shared.storage.fit_programs`).
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import TicketServerError
 from shared.private_files import create_private, made_private
+from shared.storage import fit_programs
 from shared.storage.database import DatabaseFailedError, is_temporary, unusable_as
 from shared.telemetry import get_logger
 
@@ -38,6 +41,22 @@ _CHECK: Final = "Check the database URL (MCP_DATABASE_URL), its user and passwor
 
 Work = Callable[[Connection], None]
 Question = Callable[[Connection], bool]
+
+
+class Standing(Enum):
+    """How the tables of a database stand to this program."""
+
+    OLDER = auto()
+    """It has to migrate them."""
+    SAME = auto()
+    NEWER = auto()
+    """It must leave them as they are, and may run on them."""
+
+    def sentence(self, what: str) -> str:
+        """Return what to tell who asked to migrate."""
+        if self is Standing.NEWER:
+            return f"The {what} is of a newer version, on which this one may run. Nothing was changed or granted."
+        return f"The {what} is up to date."
 
 
 class DatabaseNotReadyError(TicketServerError):
@@ -59,24 +78,28 @@ class Migrations:
     schema: str | None = None
     """PostgreSQL schema of Alembic's own table; None for the default schema."""
 
-    async def apply(self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None) -> None:
-        """Migrate to head, then call `fill` unless `is_filled`.
+    async def apply(
+        self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None
+    ) -> Standing:
+        """Migrate to head, then call `fill` unless `is_filled`; return how the tables stand now.
+
+        Newer tables on which this program may run are not touched.
 
         Raises:
-            DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
-                are older and the role may not change them.
+            DatabaseNotReadyError: the database cannot be opened, or its tables are newer and this program may not run
+                on them, or they are older and the role may not change them.
         """
         with self._explained(engine):
             if engine.dialect.name == "sqlite":
                 _make_folder_of(Path(str(engine.url.database)))
                 _keep_private(Path(str(engine.url.database)))
-            if not await self._is_ready(engine, is_filled):
-                await self._make_ready(engine, is_filled, fill)
+            standing, is_ready = await self._look_at(engine, is_filled)
+            return standing if is_ready else await self._make_ready(engine, is_filled, fill)
 
-    async def require_head(self, engine: AsyncEngine) -> None:
-        """Check that the tables are those of this version, changing nothing. Raises: DatabaseNotReadyError."""
+    async def require(self, engine: AsyncEngine) -> None:
+        """Check that this program may run on the tables, changing nothing. Raises: DatabaseNotReadyError."""
         with self._explained(engine):
-            if not await self._is_ready(engine, None):
+            if (await self._look_at(engine, None))[0] is Standing.OLDER:
                 raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
 
     @contextmanager
@@ -106,24 +129,28 @@ class Migrations:
                 ) from error
             raise
 
-    async def _is_ready(self, engine: AsyncEngine, is_filled: Question | None) -> bool:
-        """Whether there is nothing to do; takes no lock and writes nothing."""
+    async def _look_at(self, engine: AsyncEngine, is_filled: Question | None) -> tuple[Standing, bool]:
+        """Return how the tables stand, and whether there is nothing to do; takes no lock and writes nothing."""
         async with engine.connect() as connection, connection.begin():
-            if not await connection.run_sync(self._is_at_head):
-                return False
-            return is_filled is None or await connection.run_sync(is_filled)
+            standing = await connection.run_sync(self._standing)
+            if standing is Standing.SAME and is_filled is not None:
+                return standing, await connection.run_sync(is_filled)
+            return standing, standing is not Standing.OLDER
 
-    async def _make_ready(self, engine: AsyncEngine, is_filled: Question | None, fill: Work | None) -> None:
+    async def _make_ready(self, engine: AsyncEngine, is_filled: Question | None, fill: Work | None) -> Standing:
         if engine.dialect.name == "sqlite":
             await _turn_on_wal(engine)
         async with engine.connect() as connection:
             await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
             async with connection.begin():
                 await self._take_lock(connection)
-                await connection.run_sync(self._upgrade)
+                standing = await connection.run_sync(self._upgrade)
+                if standing is Standing.NEWER:
+                    return standing
                 if fill is not None and not (is_filled is not None and await connection.run_sync(is_filled)):
                     await connection.run_sync(fill)
                 await connection.run_sync(self._analyse)
+                return standing
 
     async def _take_lock(self, connection: AsyncConnection) -> None:
         if connection.dialect.name == "postgresql":
@@ -132,31 +159,40 @@ class Migrations:
                                          {"name": name, "value": f"{LOCK_WAIT_S}s"})  # fmt: skip
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self.lock})
 
-    def _is_at_head(self, connection: Connection) -> bool:
+    def _standing(self, connection: Connection) -> Standing:
         schema = self._schema_on(connection)
         if not inspect(connection).has_table("alembic_version", schema=schema):
-            return False
+            return Standing.OLDER
         table = f"{schema}.alembic_version" if schema else "alembic_version"
         current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - the name is a constant
         script = ScriptDirectory.from_config(self._config())
-        known = {revision.revision for revision in script.walk_revisions()}
-        if current is not None and current not in known:
+        head = str(script.get_current_head())
+        if current is None or current in {revision.revision for revision in script.walk_revisions()}:
+            return Standing.SAME if current == head else Standing.OLDER
+        if not fit_programs.may_run(connection, schema, program=head, tables=current):
             raise DatabaseNotReadyError(
-                f"The {self.what} was made by a newer version of this program. Update the program, or use another one."
+                f"The {self.what} was made by a newer version of this program, and does not say that this version may "
+                "run on it. Update the program, or use another database."
             )
-        return bool(current == script.get_current_head())
+        log.warning("database_newer", hint=f"The {self.what} is of a newer version ({current}) and says that this one "
+                                           f"({head}) may run on it. Nothing is migrated.")  # fmt: skip
+        return Standing.NEWER
 
     def _schema_on(self, connection: Connection) -> str | None:
         return self.schema if connection.dialect.name == "postgresql" else None
 
-    def _upgrade(self, connection: Connection) -> None:
-        if self._is_at_head(connection):  # another process migrated while this one waited for the lock
-            return
+    def _upgrade(self, connection: Connection) -> Standing:
+        standing = self._standing(connection)
+        if standing is not Standing.OLDER:  # another process migrated while this one waited for the lock
+            return standing
         if inspect(connection).has_table("alembic_version", schema=self._schema_on(connection)):
             log.warning("database_upgrade", hint=f"The {self.what} is being upgraded. {UPGRADING}")
         config = self._config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        fit = fit_programs.fit_revisions(ScriptDirectory.from_config(config))
+        fit_programs.write(connection, self._schema_on(connection), fit)
+        return Standing.SAME
 
     def _analyse(self, connection: Connection) -> None:
         """Update the planner's statistics; PostgreSQL itself never analyses tables with fewer than 50 rows."""

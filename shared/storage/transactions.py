@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import copy_context
 from threading import Lock
 from typing import Any, Final, TypeVar
 
@@ -129,7 +130,10 @@ class SqliteTransactions(Transactions):
     def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
         loop = asyncio.get_running_loop()
         statements = _Statements()
-        future = loop.run_in_executor(self._threads, self._transaction, work, writes, statements)
+        begin = copy_context().run  # lines and spans of the transaction belong to the request
+        future: asyncio.Future[T] = loop.run_in_executor(
+            self._threads, begin, self._transaction, work, writes, statements
+        )
 
         def stop() -> None:
             if not future.done():

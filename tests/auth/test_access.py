@@ -44,7 +44,7 @@ async def test_anyone_is_let_in_where_no_one_is_asked() -> None:
 
 
 async def test_the_shared_key_alone_lets_in_and_who_guesses_is_slowed() -> None:
-    callers = SharedKeyAccess(KEY)
+    callers = SharedKeyAccess([KEY])
     async with callers.run():
         await callers.check()
         assert [await status(callers, key) for key in (None, "x", KEY)] == [401, 401, 200]
@@ -111,7 +111,7 @@ async def test_tokens_of_this_server_count_where_it_issues_them_and_those_of_goo
 
     assert (caller.id, caller.email, caller.tenant.id, caller.proof) == (allowed.user, MARY, "acme", OAUTH)
     assert refused.value.reason is TokenFault.ISSUER
-    assert (AnonymousAccess().routes, SharedKeyAccess(KEY).routes) == ((), ())
+    assert (AnonymousAccess().routes, SharedKeyAccess([KEY]).routes) == ((), ())
 
 
 def bearer(token: str) -> HTTPConnection:

@@ -133,7 +133,7 @@ async def test_an_authorization_of_another_form_is_400(value: str) -> None:
     assert str(refusal) == "Authorization must be of the form 'Bearer <key>'."
 
 
-@kills("auth/providers.py", "hmac.compare_digest(sha256", "(lambda one, other: one == other)(sha256")
+@kills("auth/providers.py", "hmac.compare_digest(presented", "(lambda one, other: one == other)(presented")
 @pytest.mark.parametrize("presented", ["", "x", "キー", KEY[:-1], KEY, pytest.param("y" * 1_000, id="long")])
 async def test_what_is_compared_has_one_length_whatever_was_sent(
     presented: str, monkeypatch: pytest.MonkeyPatch
@@ -184,3 +184,14 @@ async def test_anonymous_lets_everyone_in_as_one(headers: Sequence[tuple[str, st
 
 def test_nothing_presented_is_none() -> None:
     assert presented_key(request(("cookie", f"x-api-key={KEY}"))) is None
+
+
+async def test_while_a_key_is_rotated_the_new_and_the_old_one_are_one_principal() -> None:
+    new, old, other = (sign * 32 for sign in "nox")
+    provider = APIKeyAuthProvider(new, old)
+
+    principals = [await provider.authenticate(request(("x-api-key", key))) for key in (new, old)]
+
+    assert principals[0] == principals[1]  # so a session goes on when its client changes the key
+    assert provider.recognised(new) == provider.recognised(old) == principals[0]
+    assert (await refusal_of(provider, ("x-api-key", other))).status == 401

@@ -18,7 +18,7 @@ from tests.processes import API_KEY, KEY, started
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEXT: Final = (ROOT / "Dockerfile").read_text("utf-8")
-ENTRY_POINTS: Final = ("cloud_mcp_server.py", "ticket_api/__main__.py")
+ENTRY_POINTS: Final = ("cloud_mcp_server.py", "ticket_api/__main__.py", "recovery/__main__.py")
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -96,7 +96,7 @@ def test_the_base_is_one_version_that_stays() -> None:
 
 
 def test_it_installs_nothing_but_wheels_with_known_hashes() -> None:
-    (install,) = [rest for word, rest in instructions(TEXT) if word == "RUN" and "pip" in rest]
+    (install,) = [rest for word, rest in instructions(TEXT) if word == "RUN" and "pip --python" in rest]
 
     assert "venv --without-pip" in install
     assert "--require-hashes" in install
@@ -124,7 +124,7 @@ def test_what_the_build_sees_is_what_it_copies() -> None:
 
     assert lines[0] == "*"
     assert {line.removeprefix("!") for line in lines if line.startswith("!")} == copied()
-    assert lines[-1] == "**/__pycache__"
+    assert lines[-2:] == ["**/.*", "**/__pycache__"]  # no `.env` that lies in a folder which is copied
 
 
 def test_everything_that_is_imported_is_copied() -> None:

@@ -101,8 +101,7 @@ def test_blanks_around_a_value_do_not_count(env: pytest.MonkeyPatch) -> None:
 
     settings = load(CloudSettings)
 
-    assert settings.mcp_api_key is not None
-    assert settings.mcp_api_key.get_secret_value() == KEY
+    assert [key.get_secret_value() for key in settings.mcp_api_key] == [KEY]
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "their-key"
 
@@ -277,7 +276,7 @@ def test_the_identity_store_is_beside_the_tickets(tickets: str, identity: str) -
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LocalHost", "::1", "[::1]"])
 def test_anonymous_is_served_on_loopback(host: str) -> None:
     assert is_loopback(host)
-    assert load(CloudSettings, allow_anonymous=True, host=host).mcp_api_key is None
+    assert load(CloudSettings, allow_anonymous=True, host=host).mcp_api_key == ()
 
 
 @kills("shared/config/cloud.py", "if not is_loopback(self.host):", "if False:")
@@ -413,7 +412,7 @@ def test_a_short_key_guards_the_ticket_api_on_loopback_only(host: str) -> None:
     said = refusal_of(TicketApiSettings, MCP_API_KEY="k" * 31, MCP_HOST=host)
 
     assert said == f"listening on {host} needs an MCP_API_KEY of 32 characters or more"
-    assert load(TicketApiSettings, api_key=KEY, host=host).api_key is not None
+    assert load(TicketApiSettings, api_key=KEY, host=host).api_key
     assert load(TicketApiSettings, api_key="k").host == "127.0.0.1"
 
 

@@ -211,4 +211,4 @@ def test_a_misspelt_name_is_refused_with_the_right_one(env: pytest.MonkeyPatch, 
 def test_callbacks_of_claude_code_are_no_setting(env: pytest.MonkeyPatch) -> None:
     env.setenv("MCP_OAUTH_CALLBACK_PORT", "3000")
 
-    assert load(CloudSettings, mcp_api_key=SecretStr("k" * 32)).mcp_api_key is not None
+    assert load(CloudSettings, mcp_api_key=SecretStr("k" * 32)).mcp_api_key

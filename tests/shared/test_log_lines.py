@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from shared.log_lines import LONGEST_TEXT, as_json, as_text
 
 HEAD = {"time": "2026-11-29T20:13:51.000000+00:00", "severity": "INFO", "logger": "shared.x", "message": "happened"}
+COLOURS = ("\x1b[2m", "\x1b[32m", "\x1b[1m", "\x1b[36m", "\x1b[0m")
 
 
 class Odd:
@@ -58,14 +59,14 @@ def test_values_are_cut_in_the_middle_whichever_field_they_are_in() -> None:
 def test_no_text_steers_a_terminal(text: str) -> None:
     line = as_text({**HEAD, "message": text, "field": text, "exception": f"Traceback\n{text}"})
 
-    for colour in ("\x1b[32m", "\x1b[1m", "\x1b[36m", "\x1b[0m"):
+    for colour in COLOURS:
         line = line.replace(colour, "")
     assert line.replace("\n", "").isprintable()
 
 
 def test_a_line_for_a_person_begins_with_when_and_what() -> None:
     line = as_text({**HEAD, "tool": "get_users", "why": "two words", "number": 5})
-    for colour in ("\x1b[32m", "\x1b[1m", "\x1b[36m", "\x1b[0m"):
+    for colour in COLOURS:
         line = line.replace(colour, "")
 
     assert line == f"{HEAD['time']} info     happened tool=get_users why='two words' number=5 [shared.x]"

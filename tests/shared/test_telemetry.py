@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import LogContext, TallyCounter, add_fields, configure_logging, get_logger, trace_of
+from shared.telemetry import LogContext, TallyCounter, add_fields, configure_logging, get_logger
+from shared.trace_context import trace_of
 
 
 class Stream(io.TextIOWrapper):
@@ -98,14 +99,15 @@ def test_the_severity_is_what_google_cloud_reads(out: Stream, method: str, sever
 def test_an_exception_stays_in_the_line_of_its_event(out: Stream) -> None:
     configure_logging(stream=out)
     try:
-        raise ValueError("line one\nline two")
-    except ValueError:
+        raise OSError("line one\nline two")
+    except OSError:
         get_logger("shared.x").exception("tool_call_crashed")
         logging.getLogger("library").exception("it crashed")
 
     ours, theirs = lines(out)
     for line in (ours, theirs):
-        assert "ValueError: line one\nline two" in line["exception"]
+        assert line["exception"].startswith("Traceback (most recent call last):\n")
+        assert line["exception"].endswith("OSError: line one\nline two")
         assert "exc_info" not in line
 
 
@@ -127,8 +129,8 @@ def test_a_line_stays_short_whatever_it_is_about_and_keeps_both_its_ends(out: St
     get_logger("shared.x").info("event", id=sent)
     logging.getLogger("library").info("not found: %s", sent)
     try:
-        raise ValueError(sent)
-    except ValueError:
+        raise OSError(sent)
+    except OSError:
         get_logger("shared.x").exception("tool_call_crashed")
 
     assert max(map(len, out.getvalue().splitlines())) < 11_000

@@ -92,7 +92,7 @@ def client_of(app: ASGIApp, **headers: str) -> httpx2.AsyncClient:
 @asynccontextmanager
 async def running(url: str, clock: Callable[[], datetime], key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
     """Run the reference API over `url` and yield a client that sends its key."""
-    app = create_app(database_url=url, api_key=key, clock=clock)
+    app = create_app(database_url=url, api_keys=[key] if key else (), clock=clock)
     async with app.router.lifespan_context(app), client_of(app, **({"x-api-key": key} if key else {})) as client:
         yield client
 

@@ -37,7 +37,7 @@ FULL: Final = "The disk of the database is full. Nothing was changed; the operat
 
 @asynccontextmanager
 async def serving(url: str) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
-    app = create_app(database_url=url, api_key=KEY, clock=Clock())
+    app = create_app(database_url=url, api_keys=[KEY], clock=Clock())
     async with app.router.lifespan_context(app), client_of(app, **{"x-api-key": KEY}) as client:
         yield app, client
 

@@ -40,7 +40,7 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     now = 0.0
     monkeypatch.setattr(keys, "monotonic", lambda: now)
     first = await commands.add_tenant(transactions, "acme", name="Acme", fill=None, now=NOW)
-    app = create_app(database_url=database_url, api_key=KEY, clock=Clock())
+    app = create_app(database_url=database_url, api_keys=[KEY], clock=Clock())
     async with app.router.lifespan_context(app), client_of(app) as api:
 
         async def responses(key: str) -> int:
@@ -82,7 +82,7 @@ async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
     def forbidden() -> Transactions:
         raise AssertionError("nothing to look up")
 
-    ring = KeyRing(KEY, forbidden)
+    ring = KeyRing([KEY], forbidden)
 
     assert [await ring.caller_of(key) for key in (KEY, KEY[:-1], "tapi_", f"{new_key()}x", "schlüssel")] == [
         OWN, None, None, None, None,
@@ -101,7 +101,7 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
     async with open_transactions(resolve_url(sqlite_url)) as opened:
         monkeypatch.setattr(tenants, "of_digest", of_digest)
         monkeypatch.setattr(keys, "monotonic", lambda: 0.0)
-        ring = KeyRing(KEY, lambda: opened)
+        ring = KeyRing([KEY], lambda: opened)
         known = [new_key() for _ in range(MOST_CACHED + 1)]
         valid = {digest_of(key) for key in known}
         strangers = [new_key() for _ in range(3)]
@@ -115,7 +115,7 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
 async def test_a_database_that_is_away_is_a_503_and_lets_no_one_in(
     filled_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = create_app(database_url=filled_postgres.application_url, api_key=KEY)
+    app = create_app(database_url=filled_postgres.application_url, api_keys=[KEY])
     async with app.router.lifespan_context(app), client_of(app) as api:
         gone = resolve_url("postgresql://user@127.0.0.1:9/none")
         async with open_transactions(gone) as app.state.tenants.transactions:
@@ -146,7 +146,7 @@ def test_a_key_of_its_own_and_a_program_that_knows_the_keys_exclude_each_other()
     no_principal: dict[str, str] = {}
 
     with pytest.raises(ValueError, match="not both"):
-        create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY, tenant_of=no_principal.get)
+        create_app(database_url="sqlite:///never-opened.sqlite3", api_keys=[KEY], tenant_of=no_principal.get)
 
 
 @pytest.fixture
@@ -208,3 +208,12 @@ def test_what_an_operator_cannot_do_is_one_sentence(
 
     assert (code, out, len(said.splitlines())) == (2, "", 1)
     assert says in said
+
+
+async def test_while_the_services_own_key_is_rotated_the_new_and_the_old_one_are_accepted() -> None:
+    def forbidden() -> Transactions:
+        raise AssertionError("nothing to look up")
+
+    ring = KeyRing(["new key", "old key"], forbidden)
+
+    assert [await ring.caller_of(key) for key in ("new key", "old key", "other")] == [OWN, OWN, None]

@@ -145,7 +145,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
                 urls.append(database.application_url)
         clients = []
         for url in urls:
-            app = create_app(database_url=url, api_key=KEY, sample_data="ja", clock=Clock())
+            app = create_app(database_url=url, api_keys=[KEY], sample_data="ja", clock=Clock())
             await stack.enter_async_context(app.router.lifespan_context(app))
             for key, tenant in KEYS.items():
                 await app.state.tenants.write(tenant, partial(add_key, digest=digest_of(key)))

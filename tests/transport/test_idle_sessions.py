@@ -20,6 +20,7 @@ from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey import broker as valkey_broker
 from transport.sessions.valkey.broker import ValkeyBroker
+from transport.sessions.valkey.scripts import of_layout
 
 ME: Final = {"x-api-key": "key-me"}
 
@@ -51,7 +52,7 @@ class InValkey:
     def __init__(self, url: str, server: redis.Redis) -> None:
         prefix = f"{{{secrets.token_hex(4)}}}:"
         self.broker = ValkeyBroker(url, limits=Limits(idle_s=self.IDLE_MS / 1000), prefix=prefix)
-        self._record = f"{prefix}s:"
+        self._record = f"{of_layout(prefix)}s:"
         self._server = server
 
     def _left_ms(self, session: str) -> int:

@@ -191,7 +191,7 @@ async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url
         await until(lambda: one.is_up and other.is_up)
         spent = [await broker.buckets.consume([cost("x")]) for broker in (one, other, one, other)]
         assert [wait is None for wait in spent] == [True, True, True, False]
-        key = f"{prefix}b:x"
+        key = f"{prefix}b1:x"
         with redis.from_url(broker_url) as raw:
             assert 0 < raw.pttl(key) <= 180_000, "a full bucket expires"
             raw.set(key, f"{(time.time() + 3600) * 1000:.3f}")

@@ -1,8 +1,8 @@
 """The tables, the same on SQLite and PostgreSQL. Columns are the API's field names in snake case.
 
-Every row except those of `tenants` belongs to one tenant, and its `tenant_id` is part of every key: the same id may
-exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these tables restricts a
-transaction to one tenant's rows (revision 0002).
+Every row belongs to one tenant, except those of `tenants` and `erased_tenants`, and its `tenant_id` is part of every
+key: the same id may exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these
+tables restricts a transaction to one tenant's rows (revision 0002).
 Names of users, accounts and so on are joined, not copied into tickets as the existing system does.
 `*_folded` columns hold `folding.fold` of the column they are named after, for search and order; every writer updates
 both. `tickets.text_folded` and `tickets.names_folded` are what words are searched in: only `search.index_tickets`
@@ -67,6 +67,12 @@ tenants: Final = Table(
     _id(),
     Column("name", String(200), nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
+)
+erased_tenants: Final = Table(  # their ids belong to no other tenant, and their rows do not come back
+    "erased_tenants",
+    metadata,
+    _id(),
+    Column("erased_at", UTCDateTime, nullable=False),
 )
 api_keys: Final = Table(  # the only table that is also read before the tenant is known: by the digest of a key
     "api_keys",

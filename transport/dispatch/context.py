@@ -28,6 +28,8 @@ class Caller(NamedTuple):
     """Whether the response may be JSON."""
     takes_events: bool = True
     """Whether the response may be a stream: without one, nothing reaches the client before it."""
+    received: float | None = None
+    """When the message was read, by `time.perf_counter`; None where that is not known."""
 
 
 class Address(NamedTuple):

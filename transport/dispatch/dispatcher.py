@@ -4,10 +4,9 @@ A request is recorded before it runs and has one response: its result, its error
 Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -15,11 +14,10 @@ import anyio
 from mcp.shared.message import ServerMessageMetadata
 from mcp_types import RequestId
 
-from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.request_log import RequestLog
+from shared.request_log import RequestLog, method_label
 from shared.telemetry import get_logger
 from shared.wire_json import digest
 from transport import jsonrpc
@@ -27,6 +25,8 @@ from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
+from transport.dispatch.refusal_log import BUSY
+from transport.dispatch.running_calls import RunningCalls, SessionCall
 from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
 from transport.jsonrpc import Inbound
 from transport.last_words import last_words
@@ -59,93 +59,6 @@ class Wire:
     name: str
     own_streams: bool
     """Whether the responses to a POST come on a stream of its own, else on the one of the session."""
-
-
-@dataclass(slots=True, eq=False)
-class RunningCall:
-    """A call that runs. It is cancelled by its scope."""
-
-    attempt: Attempt
-    request: JSONRPCRequest
-    context: DispatchContext
-    scope: anyio.CancelScope = field(init=False, default_factory=new_scope)
-
-    @property
-    def session(self) -> str:
-        """Id of its session, or a name of its own."""
-        return self.attempt.session
-
-    @property
-    def listens(self) -> bool:
-        """Whether it is a subscription, which ends when the server says so."""
-        return self.request.method == "subscriptions/listen"
-
-
-@dataclass(slots=True, eq=False)
-class SessionCall(RunningCall):
-    """A call of a session."""
-
-    record: SessionRecord
-
-
-class RunningCalls:
-    """Every call that runs on this instance, by session and by the token of its attempt."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, dict[str, RunningCall]] = {}
-        self._ends: dict[RunningCall, asyncio.Event] = {}  # of those that somebody waits for
-        self.is_stopping = False
-        """Whether none may begin any more."""
-
-    async def ended(self) -> None:
-        """Wait until nothing runs."""
-        while calls := self.all():
-            await self.end_of(calls[0])
-
-    async def end_of(self, call: RunningCall) -> None:
-        """Wait until a call does not run any more."""
-        if self.of(call.session).get(call.attempt.token) is call:
-            await self._ends.setdefault(call, asyncio.Event()).wait()
-
-    def of(self, session: str) -> Mapping[str, RunningCall]:
-        """Return the calls of a session by the tokens of their attempts."""
-        return self._of.get(session, {})
-
-    def all(self) -> list[RunningCall]:
-        """Return every call."""
-        return [call for calls in self._of.values() for call in calls.values()]
-
-    def add(self, call: RunningCall) -> None:
-        """Add a call that begins."""
-        self._of.setdefault(call.attempt.session, {})[call.attempt.token] = call
-
-    def remove(self, call: RunningCall) -> None:
-        """Remove a call that has ended."""
-        calls = self._of[call.attempt.session]
-        del calls[call.attempt.token]
-        if not calls:
-            del self._of[call.attempt.session]
-        if call in self._ends:
-            self._ends.pop(call).set()
-
-    def cancel(self, session: str, token: str) -> bool:
-        """Cancel an attempt at its client's wish, if it runs here; return whether it does."""
-        call = self.of(session).get(token)
-        if call is not None:
-            call.context.cancel()
-            call.scope.cancel()
-        return call is not None
-
-    def begin_epoch(self, session: str, epoch: int) -> None:
-        """Cancel what runs of earlier epochs of a session: it has no response any more."""
-        for call in self.of(session).values():
-            if call.attempt.epoch < epoch:
-                call.scope.cancel()
-
-    def cancel_all_of(self, session: str) -> None:
-        """Cancel what runs of a session that ended."""
-        for call in self.of(session).values():
-            call.scope.cancel()
 
 
 class Submitted(NamedTuple):
@@ -222,11 +135,16 @@ class Dispatcher:
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded.
         """
-        accesses, claims = await self._claims(messages, caller, wire)
-        owner = caller.principal.key
-        claimed = await self._broker.claim(session_id, owner, wire.name, claims, own_stream=wire.own_streams)
-        if ClaimStatus.REFUSED in claimed.statuses:
-            raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
+        try:
+            accesses, claims = await self._claims(messages, caller, wire)
+            owner = caller.principal.key
+            claimed = await self._broker.claim(session_id, owner, wire.name, claims, own_stream=wire.own_streams)
+            if ClaimStatus.REFUSED in claimed.statuses:
+                raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
+        except TicketServerError as error:
+            requests = [one.message for one in messages if isinstance(one.message, JSONRPCRequest)]
+            self._policy.refusals.of_requests(error, requests, caller, wire.name, session_id)
+            raise
         calls: list[SessionCall] = []
         recorded, decided = iter(claimed.attempts), iter(accesses)
         for inbound in messages:
@@ -295,6 +213,7 @@ class Dispatcher:
         caller: Caller = context.message_metadata.request_context
         try:
             with call.scope, RequestLog(request, caller.principal, caller.headers, record.wire, record.id) as line:
+                line.durations = self._kernel.counts.durations, caller.received
                 response, code = line.response = await self._kernel.respond(record, context, request)
                 if request.method == "initialize" and code is None:
                     await self._broker.save(record)  # before its client learns that it may go on
@@ -304,7 +223,7 @@ class Dispatcher:
                 response = _without_result(call)
             finish = self._finish_shielded if self._broker.is_shared else self._broker.finish
             if not await finish(call.attempt, response):
-                log.info("answer_dropped", method=request.method)
+                log.info("answer_dropped", method=method_label(request.method))
                 self._inbox.on_response_dropped()
             self._running.remove(call)
 
@@ -332,11 +251,14 @@ class Dispatcher:
             error = await self._policy.scope_error(caller, call.request, access.missing_scope)
         elif self._running.is_stopping or len(self._running.of(call.session)) >= self._limits.max_running_calls:
             response = jsonrpc.busy(call.request.id, is_stopping=self._running.is_stopping)
+            self._kernel.counts.count_refused(call.request, BUSY, caller, call.record)
+            self._policy.refusals.of_request(BUSY, call.request, caller, call.record.wire, call.session)
             await self._broker.finish(call.attempt, response)
             return True
         else:
             return False
-        self._kernel.count(call.request, error.kind, caller.principal)
+        self._kernel.counts.count_refused(call.request, error.kind, caller, call.record)
+        self._policy.refusals.of_request(error.kind, call.request, caller, call.record.wire, call.session)
         response = refusal_response(error, call.request, is_modern=call.context.is_modern)
         await self._broker.finish(call.attempt, response)
         return True

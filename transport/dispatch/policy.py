@@ -12,6 +12,7 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import jsonrpc
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import record_refusal
+from transport.dispatch.refusal_log import RefusalLog
 from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
@@ -69,6 +70,8 @@ class AccessPolicy:
         self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
+        self.refusals = RefusalLog()
+        """Writes the lines of what is refused."""
 
     def http_wait(self, principal: Principal) -> Wait | None:
         """Pay for an HTTP request, or return how long its principal has to wait, who sends more than calls need.

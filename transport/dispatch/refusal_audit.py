@@ -6,8 +6,8 @@ from typing import Final
 from shared.audit import AuditEvent
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import trace_of
 from shared.throttled_audit import ThrottledAuditTrail
+from shared.trace_context import trace_of
 
 _MAX_NAME: Final = 100
 

@@ -38,20 +38,19 @@ from mcp_types import (
     InitializeRequestParams,
     JSONRPCNotification,
 )
-from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.direct_calls import DirectCalls, DirectTools
-from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.plain_calls import check_plain_calls_once
 from shared.prompts import prompt_problem
-from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
+from shared.telemetry import BoundedLabels, Counter, add_fields, get_logger
 from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
+from transport.dispatch.request_counts import RequestCounts
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -113,7 +112,7 @@ class SDKKernel:
         channel: the way to the clients of sessions.
         usage: counts which clients are served.
         tenants: organisations that counters tell apart.
-        counter: counts `mcp_requests` by method, outcome and tenant.
+        counter: counts requests; see `RequestCounts`.
         own_tools: tools of the server that are called without the SDK.
     """
 
@@ -134,8 +133,6 @@ class SDKKernel:
             check_plain_calls_once(self._server)
         self._channel = channel
         self._usage = usage
-        self._tenants = tenants
-        self._counter = counter
         self._direct = DirectCalls(own_tools)
         self._bare: dict[str, Connection] = {}
         """By revision: a connection that knows nothing else. Direct calls only read it, so that one does for all."""
@@ -143,6 +140,7 @@ class SDKKernel:
         self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
         """Tools as the server listed them last."""
+        self.counts = RequestCounts(counter, tenants=tenants, is_tool=lambda name: self._tools.get(name) is not None)
         self._state: Any = None
 
     @asynccontextmanager
@@ -194,10 +192,10 @@ class SDKKernel:
         if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
             add_fields({"outcome": outcome})
-            log.warning("answer_too_large", method=method, bytes=len(response.body))
+            log.warning("answer_too_large", bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
-        self.count(request, outcome, caller.principal)
+        self.counts.count(request, outcome, caller.principal)
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
@@ -208,16 +206,8 @@ class SDKKernel:
         if problem is None:
             problem = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
         if problem.code == INTERNAL_ERROR:
-            log.error("request_handler_failed", method=request.method, exc_info=exc)
+            log.error("request_handler_failed", exc_info=exc)
         return RequestOutcome(jsonrpc.error(request.id, problem.code, problem.message, problem.data), problem.code)
-
-    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
-        """Count a request that has its response."""
-        if self._counter is not None:
-            asked = request.method
-            method = asked if asked in SPEC_CLIENT_METHODS else OTHER
-            tenant = self._tenants.label(principal.tenant.id)
-            self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
@@ -227,7 +217,7 @@ class SDKKernel:
         try:
             await runner.on_notify(context, notification.method, notification.params)
         except Exception:
-            log.exception("notification_handler_failed", method=notification.method)
+            log.exception("notification_handler_failed")
         session.initialized = runner.connection.initialized.is_set()
 
     def writes(self, request: JSONRPCRequest) -> bool:

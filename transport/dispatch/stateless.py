@@ -14,8 +14,9 @@ from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
-from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
+from transport.dispatch.request_counts import Spoken
+from transport.dispatch.running_calls import RunningCall, RunningCalls
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
 from transport.sessions.claims import Attempt
@@ -67,12 +68,16 @@ class StatelessDispatcher:
             InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        access = self._access(request, caller)
-        if access.missing_scope is not None:
-            raise await self._policy.scope_error(caller, request, access.missing_scope)
-        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
-            raise await self._policy.rate_error(caller, request, wait)
-        self._require_room([request], caller)
+        try:
+            access = self._access(request, caller)
+            if access.missing_scope is not None:
+                raise await self._policy.scope_error(caller, request, access.missing_scope)
+            if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
+                raise await self._policy.rate_error(caller, request, wait)
+            self._require_room([request], caller)
+        except TicketServerError as error:
+            self._policy.refusals.of_requests(error, [request], caller, wire)
+            raise
         return self._begin(request, access, caller, channel, wire=wire)
 
     async def submit_all(
@@ -89,28 +94,40 @@ class StatelessDispatcher:
             TooBusyError: too many run.
         """
         accesses = [self._access(one, caller) for one in requests]
-        for request, access in zip(requests, accesses, strict=True):
-            if access.missing_scope is not None:
-                raise await self._policy.scope_error(caller, request, access.missing_scope)
-        refused = [await self._over_rate(*one, caller) for one in zip(requests, accesses, strict=True)]
-        self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
+        left = list(requests)
+        try:
+            for request, access in zip(requests, accesses, strict=True):
+                if access.missing_scope is not None:
+                    raise await self._policy.scope_error(caller, request, access.missing_scope)
+            spoken = Spoken(wire, revision)
+            refused = [await self._over_rate(*one, caller, spoken) for one in zip(requests, accesses, strict=True)]
+            left = [one for one, response in zip(requests, refused, strict=True) if response is None]
+            self._require_room(left, caller)
+        except TicketServerError as error:
+            self._policy.refusals.of_requests(error, left, caller, wire)
+            raise
         return [
             response or self._begin(request, access, caller, channel, wire=wire, revision=revision)
             for request, access, response in zip(requests, accesses, refused, strict=True)
         ]
 
+    def count_rejected(self, request: JSONRPCRequest, code: str, caller: Caller, *, wire: str) -> None:
+        """Count a request of 2026-07-28 whose envelope was answered with the error `code`."""
+        self._kernel.counts.observe_refused(request, code, Spoken(wire), caller.received)
+
     def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
         return self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
 
     async def _over_rate(
-        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller
+        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller, spoken: Spoken
     ) -> RequestOutcome | None:
         """Return the response to a request that came too soon; None when it was paid for."""
         wait = await self._buckets.consume(access.costs) if access.costs else None
         if wait is None:
             return None
         error = await self._policy.rate_error(caller, request, wait)
-        self._kernel.count(request, error.kind, caller.principal)
+        self._kernel.counts.count_refused(request, error.kind, caller, spoken)
+        self._policy.refusals.of_request(error.kind, request, caller, spoken.wire)
         return RequestOutcome(refusal_response(error, request, is_modern=False))
 
     def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
@@ -155,6 +172,7 @@ class StatelessDispatcher:
         caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.request, caller.principal, caller.headers, call.context.wire) as line:
+                line.durations = self._kernel.counts.durations, caller.received
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

@@ -51,7 +51,7 @@ class Usage:
     """
 
     def __init__(self, counter: Counter | None = None) -> None:
-        self._counter = counter
+        self._clients = None if counter is None else counter.labelled("mcp_clients", "wire", "revision", "client")
         self._names = BoundedLabels(MAX_NAMES)
         self._tallies: dict[_Labels, ClientTally] = {}
 
@@ -66,8 +66,8 @@ class Usage:
         client.sessions += 1
         client.requests += 1
         log.info("session_initialized", **client.labels, principal=session.owner[1])
-        if self._counter is not None:
-            self._counter.count("mcp_clients", **client.labels)
+        if self._clients is not None:
+            self._clients.add(*client.labels.values())
         return client
 
     def client_alone(self, request: JSONRPCRequest, *, wire: str, revision: str | None = None) -> ClientTally:
@@ -83,8 +83,8 @@ class Usage:
     def stands_alone(self, client: ClientTally) -> None:
         """Count a request of no session that was served."""
         client.requests += 1
-        if self._counter is not None:
-            self._counter.count("mcp_clients", **client.labels)
+        if self._clients is not None:
+            self._clients.add(*client.labels.values())
 
     def _tally(self, labels: _Labels) -> ClientTally:
         tally = self._tallies.get(labels)

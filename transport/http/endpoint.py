@@ -18,16 +18,15 @@ from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.http.cycle import cycle_of
 from shared.identity import AuthProvider, Principal
-from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
+from shared.json_rpc import JSONRPCRequest
+from shared.telemetry import LABELS, BoundedLabels, Counter, LogContext
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.request_counts import RequestCounts, Spoken
 from transport.http.deprecation import Sunset, announcing
 from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.request_checks import RequestChecks
 from transport.http.request_head import HTTPRequest
-from transport.rate_limit import RateLimitedError
-
-log = get_logger(__name__)
 
 Challenge = Callable[[str, TicketServerError, Principal | None], str | None]
 """Returns the `WWW-Authenticate` of a 401 or 403, by the path of the request, what refused it, and who sent it if that
@@ -120,6 +119,8 @@ class Edge:
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""
+    counts: RequestCounts
+    """Counts requests of MCP."""
     challenge: Challenge | None
     page: ASGIApp
     """What a person gets whose browser opens an endpoint."""
@@ -169,6 +170,7 @@ class Endpoint:
                 response = await self._respond(request, context)
             except TicketServerError as error:
                 response = await self._refuse(error, request)
+            request.messages = ()  # one may have megabytes, and a response may take hours
             await response(request.scope, request.receive, send)
 
     async def _respond(self, request: HTTPRequest, context: LogContext) -> ASGIApp:
@@ -183,7 +185,8 @@ class Endpoint:
         edge.checks.check(head)
         request.principal = principal = await edge.auth_provider.authenticate(request)
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.
-        context.fields |= {"tenant": principal.tenant.id, "principal": principal.id}
+        tenant = principal.tenant.id
+        context.fields |= {"tenant": tenant, "principal": principal.id, LABELS: {"tenant": tenant}}
         if (wait := edge.policy.http_wait(principal)) is not None:
             raise await edge.policy.too_many(principal, wait, head.public)
         if self._habit is not None:
@@ -199,13 +202,17 @@ class Endpoint:
         if status in {401, 403} and self._edge.challenge is not None:
             challenge = self._edge.challenge(request.scope["path"], error, principal)
             headers = {**headers, "www-authenticate": challenge} if challenge is not None else headers
-        if not isinstance(error, RateLimitedError):  # the audit trail says so, once a minute
-            log.info("request_refused", status=status, kind=error.kind)
+        if not error.is_logged:
+            self._edge.policy.refusals.of_http(error, status, request.head.public, principal)
         if principal is not None and error.kind in CAPS:
             await self._edge.policy.audit(principal, error.kind, request.head.public, detail=request.url.path)
         if self._edge.counter is not None:
             tenant = UNKNOWN if principal is None else self._edge.tenants.label(principal.tenant.id)
             self._edge.counter.count("http_refusals", status=str(status), kind=error.kind, tenant=tenant)
+        for inbound in request.messages:
+            if isinstance(inbound.message, JSONRPCRequest):
+                spoken = Spoken(self._handler.wire, request.head.protocol_version)
+                self._edge.counts.observe_refused(inbound.message, error.kind, spoken, request.received)
         return HTTPResponse(status, body, headers)
 
 

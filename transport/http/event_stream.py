@@ -8,7 +8,7 @@ Source: WHATWG HTML, section 9.2.
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter as Tally
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from shared.concurrency import Begun, within
 from shared.errors import TicketServerError
 from shared.http.cycle import cycle_of
 from shared.identity import Principal, PrincipalKey
-from shared.telemetry import get_logger
+from shared.telemetry import Counter, get_logger
 from transport.http import sse_format
 from transport.http.sse_format import EventId
 from transport.sessions.broker import BrokerUnavailableError, EventSink, StreamReader
@@ -53,14 +53,31 @@ class OpenStreams:
 
     Args:
         most: how many streams one principal may have.
+        counter: counts streams of sessions that are opened, that go on where their client left, and that end.
     """
 
-    def __init__(self, *, most: int) -> None:
+    def __init__(self, *, most: int, counter: Counter | None = None) -> None:
         self.most = most
-        self.counts: Counter[PrincipalKey] = Counter()
+        self._counter = counter
+        self.counts: Tally[PrincipalKey] = Tally()
         """How many streams each principal has."""
         self._slots: dict[Principal, set[StreamSlot]] = {}
         """By what their credential proved then: a role that changed ends the streams from before, and no others."""
+
+    def opened(self, wire: str) -> None:
+        """Count a stream that begins."""
+        if self._counter is not None:
+            self._counter.count("streams_opened", wire=wire)
+
+    def resumed(self, wire: str) -> None:
+        """Count a stream that goes on where its client left."""
+        if self._counter is not None:
+            self._counter.count("streams_resumed", wire=wire)
+
+    def ended(self, wire: str, reason: str) -> None:
+        """Count a stream that ended."""
+        if self._counter is not None:
+            self._counter.count("streams_ended", wire=wire, reason=reason)
 
     def slot(self, principal: Principal) -> "StreamSlot":
         """Return a new slot, which has to be released."""
@@ -93,10 +110,10 @@ class StreamSlot:
     As a context manager it covers the time until there is a stream that will release it: a block that fails does.
     """
 
-    __slots__ = ("_is_counted", "_streams", "cut", "principal")
+    __slots__ = ("_is_counted", "cut", "principal", "streams")
 
     def __init__(self, streams: OpenStreams, principal: Principal) -> None:
-        self._streams = streams
+        self.streams = streams
         self._is_counted = False
         self.principal = principal
         self.cut: Callable[[], None] | None = None
@@ -115,29 +132,29 @@ class StreamSlot:
         Raises:
             TooManyStreamsError.
         """
-        most = self._streams.most * (2 if is_reconnect else 1)
-        if self._streams.counts[self.principal.key] >= most:
-            raise TooManyStreamsError(self._streams.most)
+        most = self.streams.most * (2 if is_reconnect else 1)
+        if self.streams.counts[self.principal.key] >= most:
+            raise TooManyStreamsError(self.streams.most)
         self.occupy()
 
     def occupy(self) -> None:
         """Count it whether there is room or not: it answers a call that runs."""
         if not self._is_counted:
-            self._streams.counts[self.principal.key] += 1
+            self.streams.counts[self.principal.key] += 1
             self._is_counted = True
 
     def open(self, cut: Callable[[], None]) -> None:
         """Let `cut`, which must not wait, end the stream with its credential."""
         self.cut = cut
-        self._streams.add(self)
+        self.streams.add(self)
 
     def release(self) -> None:
         """Record that it has ended."""
         if self.cut is not None:
             self.cut = None  # else the two would keep each other alive
-            self._streams.remove(self)
+            self.streams.remove(self)
         if self._is_counted:
-            self._streams.counts -= Counter([self.principal.key])  # keeps no principal without streams
+            self.streams.counts -= Tally([self.principal.key])  # keeps no principal without streams
             self._is_counted = False
 
 
@@ -165,6 +182,7 @@ class EventStreamResponse:
     Args:
         source: what is to be streamed, or a function that finds out and may write to the stream meanwhile. Without a
             source the stream ends, and its client reconnects.
+        wire: name of the wire, for counters.
         limits: heartbeat, age and time for one write.
         draining: set when this instance is about to stop.
         slot: of this stream among those that are open; it is released when the stream ends.
@@ -175,12 +193,14 @@ class EventStreamResponse:
         self,
         source: "StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]]",
         *,
+        wire: str,
         limits: Limits,
         draining: asyncio.Event,
         slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._source = source
+        self._wire = wire
         self._limits = limits
         self._draining = draining
         self._slot = slot
@@ -196,15 +216,19 @@ class EventStreamResponse:
         """Stream."""
         self._send, self._cycle = send, cycle_of(send)
         self._slot.open(self._cut)
+        self._slot.streams.opened(self._wire)
         watch = asyncio.create_task(self._watch(receive))
+        reason = "aborted"
         try:
-            await self._run()
+            reason = await self._run()
         except TimeoutError:
+            reason = "too_slow"
             # Returning with the response unfinished makes the server cut the connection.
             log.warning("stream_not_read", after_s=self._limits.write_s)
         finally:
             watch.cancel()
             self._slot.release()
+            self._slot.streams.ended(self._wire, reason)
             if self._reader is not None:
                 await self._reader.close()
 
@@ -243,7 +267,8 @@ class EventStreamResponse:
         if self._reader is not None:
             self._reader.wake()
 
-    async def _run(self) -> None:
+    async def _run(self) -> str:
+        """Stream until the end, and return why it came."""
         headers = [*EVENT_STREAM, *((name.encode(), value.encode()) for name, value in self._headers.items())]
         # Limited as well: an earlier response that is not read may be in the way.
         await self._put({"type": "http.response.start", "status": 200, "headers": headers})
@@ -257,8 +282,24 @@ class EventStreamResponse:
             if source.begins_at is not None:
                 await self.write(sse_format.event(b"", event_id=str(source.begins_at)))
             await self._pump(source)
+        reason = self._reason(source)
         if not self.is_gone:
             await self.write(b"", is_last=True)
+        return reason
+
+    def _reason(self, source: StreamSource | None) -> str:
+        """Return why a stream ends, as a word for counters."""
+        if self.is_gone:
+            return "client_gone"
+        if self._is_cut:
+            return "revoked"
+        if source is not None and source.reader.ended:
+            return "replaced"
+        if self._draining.is_set():
+            return "drained"
+        if source is None:
+            return "unavailable"
+        return "rotated" if source.name == "" else "answered"
 
     async def _pump(self, source: StreamSource) -> None:
         reader, clock = source.reader, asyncio.get_running_loop().time

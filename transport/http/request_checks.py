@@ -8,6 +8,7 @@ Source: W3C Fetch Metadata Request Headers.
 """
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -76,7 +77,7 @@ class RequestChecks:
             raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
     async def read_messages(self, request: HTTPRequest) -> tuple[list[Inbound], bool]:
-        """Return the messages in the body of `request`, and whether they are a batch.
+        """Return the messages in the body of `request`, and whether they are a batch; `request` knows them, too.
 
         Raises:
             HTTPRefusalError: see `read_json_body`.
@@ -84,6 +85,8 @@ class RequestChecks:
             UnsupportedVersionError: see `check_version`.
         """
         messages, is_batch = jsonrpc.parse(await self.read_json_body(request))
+        request.received = time.perf_counter()
+        request.messages = messages
         check_version(request.head.protocol_version, messages)
         return messages, is_batch
 

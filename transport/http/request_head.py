@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope
 
 from shared.client_habits import ClientHabits
 from shared.identity import Principal
+from transport.jsonrpc import Inbound
 
 _ONLY_SESSION: Final = b"session_id="
 """The query of the endpoint that clients are sent."""
@@ -140,6 +141,11 @@ def _session_in(query: bytes) -> str:
 
 class HTTPRequest(Request):
     """A request of Starlette with its head already read."""
+
+    messages: Sequence[Inbound] = ()
+    """Those of its body, from when they are read until it has its response."""
+    received: float | None = None
+    """When they were read, by `time.perf_counter`."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         super().__init__(scope, receive)

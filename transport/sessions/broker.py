@@ -274,7 +274,12 @@ class InstanceHub(Protocol):
         ...
 
     def stats(self) -> Mapping[str, int]:
-        """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
+        """Return how many `sessions`, `streams` and `log_bytes` this instance holds. Any thread may ask."""
+        ...
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How many calls of the server that instances share were `ok`, and how many `failed`; empty without one."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager
 from itertools import count, islice
 from secrets import token_hex
+from types import MappingProxyType
 from typing import Final
 
 from mcp_types import RequestId
@@ -164,6 +165,7 @@ class InMemoryBroker:
 
     is_shared = False
     is_up = True
+    calls: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits if limits is not None else Limits()
@@ -389,12 +391,10 @@ class InMemoryBroker:
         for session in self._sessions.values():
             session.wake()
 
-    # ---- this instance
-
     async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Do nothing: there is no other instance."""
 
     def stats(self) -> Mapping[str, int]:
         """Return how many sessions, streams and bytes there are."""
-        streams = sum(len(session.streams) for session in self._sessions.values())
+        streams = sum(len(session.streams) for session in list(self._sessions.values()))
         return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}

@@ -31,6 +31,11 @@ VERIFIES_ON: Final = timedelta(hours=1)
 _PURPOSE: Final = "signing key"
 
 
+def opens(sealed: str, secrets: Secrets) -> bool:
+    """Return whether a stored key can be read with `secrets`."""
+    return secrets.unseal_text(sealed, _PURPOSE) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SigningKeyRecord:
     """The part of a key that may be shown."""

@@ -182,7 +182,7 @@ async def keys(database_url: str) -> AsyncIterator[tuple[AsyncClient, dict[str, 
         acme = await commands.add_tenant(opened, "acme", name=None, fill=None, now=NOW, may_administer=True)
         plain = await commands.add_key(opened, "default", now=NOW)
         admin = await commands.add_key(opened, "default", now=NOW, may_administer=True)
-    app = create_app(database_url=database_url, api_key=KEY, clock=Clock())
+    app = create_app(database_url=database_url, api_keys=[KEY], clock=Clock())
     async with app.router.lifespan_context(app), client_of(app) as client:
         yield client, {"own": KEY, "plain": plain.key, "admin": admin.key, "acme": acme.key, "id": admin.id}
 

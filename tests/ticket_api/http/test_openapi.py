@@ -25,7 +25,7 @@ OPERATIONS = {
 @pytest.fixture
 def document() -> dict[str, Any]:
     """The document of an API with a key; creating it opens nothing."""
-    return create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY).openapi()
+    return create_app(database_url="sqlite:///never-opened.sqlite3", api_keys=[KEY]).openapi()
 
 
 def operations(document: dict[str, Any]) -> list[dict[str, Any]]:

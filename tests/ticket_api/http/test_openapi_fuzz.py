@@ -73,7 +73,7 @@ def narrow_moments(operation: dict[str, Any]) -> None:
 
 def document() -> dict[str, Any]:
     """Return the API's document, narrowed to the values that are valid for the sample data."""
-    app = create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY)
+    app = create_app(database_url="sqlite:///never-opened.sqlite3", api_keys=[KEY])
     whole = app.openapi()
     schemas = whole["components"]["schemas"]
     for body in ("NewTicket", "TicketChange", "NewComment", "NewCategoryDetail", "CategoryDetailFields"):
@@ -118,7 +118,7 @@ schema = schemathesis.openapi.from_dict(document()).exclude(is_alike)
 def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API on a free port of this machine, in a thread with an event loop of its own."""
     url = copy_sqlite(sqlite_template, tmp_path_factory.mktemp("fuzz") / "tickets.sqlite3")
-    app = create_app(database_url=url, api_key=KEY)
+    app = create_app(database_url=url, api_keys=[KEY])
     service = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
 
     async def serve() -> None:

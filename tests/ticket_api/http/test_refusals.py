@@ -200,7 +200,7 @@ async def guarded(sqlite_url: str, clock: Clock) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-@kills("ticket_api/keys.py", "if hmac.compare_digest(digest, self._own):", "if digest:")
+@kills("ticket_api/keys.py", "hmac.compare_digest(digest, own)", "digest")
 @pytest.mark.parametrize("path", ["/tickets", "/nonsense", "/openapi.json", "/health/", "/tickets/master/users"])
 async def test_without_the_key_nothing_is_given_away(guarded: AsyncClient, path: str) -> None:
     for key in ("", "wrong", KEY[:-1], f"{KEY}x", "schlüssel"):

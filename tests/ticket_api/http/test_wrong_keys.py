@@ -36,7 +36,7 @@ async def serving(url: str, **settings: Any) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def app(sqlite_url: str) -> AsyncIterator[FastAPI]:
-    async with serving(sqlite_url, api_key=KEY) as app:
+    async with serving(sqlite_url, api_keys=[KEY]) as app:
         yield app
 
 
@@ -131,7 +131,7 @@ async def test_no_key_and_two_keys_are_no_wrong_key(office: AsyncClient) -> None
 
 
 async def test_keys_that_were_right_lately_pass_and_other_addresses_are_not_concerned(sqlite_url: str) -> None:
-    async with serving(sqlite_url, api_key=KEY) as app, client_from(app, OFFICE) as office:
+    async with serving(sqlite_url, api_keys=[KEY]) as app, client_from(app, OFFICE) as office:
         await statuses(office, ["x"] * AT_ONCE)
         assert await statuses(office, ["x", KEY]) == [429, 429]
 
@@ -141,7 +141,7 @@ async def test_keys_that_were_right_lately_pass_and_other_addresses_are_not_conc
 
 
 async def test_behind_a_proxy_the_address_that_it_saw_counts(sqlite_url: str) -> None:
-    async with serving(sqlite_url, api_key=KEY, trusted_proxies=1) as app, client_from(app, "10.0.0.1") as proxy:
+    async with serving(sqlite_url, api_keys=[KEY], trusted_proxies=1) as app, client_from(app, "10.0.0.1") as proxy:
 
         async def wrong(forged: str, seen: str) -> int:
             response = await ask(proxy, ("x-api-key", "x"), ("x-forwarded-for", f"{forged}, {seen}"))
@@ -154,7 +154,7 @@ async def test_behind_a_proxy_the_address_that_it_saw_counts(sqlite_url: str) ->
 async def test_refusals_are_a_log_line_once_a_minute_for_each_address_and_never_show_a_key(sqlite_url: str) -> None:
     keys = [new_key() for _ in range(AT_ONCE + 5)]
     with capture_logs() as logged:
-        async with serving(sqlite_url, api_key=KEY) as app:
+        async with serving(sqlite_url, api_keys=[KEY]) as app:
             for address in (OFFICE, ELSEWHERE):
                 async with client_from(app, address) as client:
                     await statuses(client, keys)

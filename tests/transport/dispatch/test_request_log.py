@@ -6,8 +6,9 @@ import pytest
 
 from shared.identity import OAUTH, Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.request_log import SPAN, TRACE, RequestLog
-from shared.telemetry import LogContext, add_fields, get_logger
+from shared.request_log import RequestLog
+from shared.telemetry import LABELS, LogContext, add_fields, get_logger
+from shared.trace_context import SAMPLED, SPAN, TRACE
 from tests.captured_logs import capture_logs
 from tests.transport.http_client import MODERN, cancelled, http_client
 from tests.transport.http_client import call as calling
@@ -40,6 +41,7 @@ async def test_over_sse_each_request_leaves_one_line() -> None:
     assert isinstance(line.pop("request_id"), int)
     assert line.pop("duration_ms") >= 0
     assert line.pop("bytes") > len("confidential")
+    assert len(line.pop(TRACE)) == 32
     assert line == {
         "severity": "INFO",
         "message": "tool_call_finished",
@@ -52,6 +54,7 @@ async def test_over_sse_each_request_leaves_one_line() -> None:
         "client": "test",
         "method": "tools/call",
         "outcome": "ok",
+        LABELS: {"tenant": "default"},
     }
     assert "confidential" not in str(logs)
 
@@ -124,19 +127,35 @@ def test_the_key_is_named_by_its_public_id_and_a_token_is_not() -> None:
 
 def test_a_line_belongs_to_the_trace_of_its_request() -> None:
     by_header = line_of(request(), traceparent=PARENT)
-    assert (by_header[TRACE], by_header[SPAN]) == (TRACE_ID, SPAN_ID)
+    assert (by_header[TRACE], by_header[SPAN], by_header[SAMPLED]) == (TRACE_ID, SPAN_ID, True)
+    assert line_of(request(), traceparent=f"{PARENT[:-2]}00").get(SAMPLED) is None
 
     by_envelope = line_of(request(_meta={"traceparent": PARENT}))
     assert (by_envelope[TRACE], by_envelope[SPAN]) == (TRACE_ID, SPAN_ID)
 
     by_google = line_of(request(), x_cloud_trace_context=f"{TRACE_ID}/255;o=1")
-    assert (by_google[TRACE], by_google[SPAN]) == (TRACE_ID, f"{255:016x}")
+    assert (by_google[TRACE], by_google[SPAN], by_google[SAMPLED]) == (TRACE_ID, f"{255:016x}", True)
 
     without_span = line_of(request(), x_cloud_trace_context=TRACE_ID)
     assert without_span[TRACE] == TRACE_ID
     assert SPAN not in without_span
 
-    assert not {TRACE, SPAN} & {*line_of(request())}
+
+def test_the_operation_that_the_client_traces_counts_more_than_the_hop_in_front() -> None:
+    line = line_of(request(_meta={"traceparent": PARENT}), traceparent=f"00-{'1' * 32}-{'2' * 16}-00")
+
+    assert (line[TRACE], line[SPAN], line[SAMPLED]) == (TRACE_ID, SPAN_ID, True)
+
+
+@pytest.mark.parametrize(
+    "said", ["", "nonsense", f"ff{PARENT[2:]}", f"00-{'0' * 32}-{SPAN_ID}-01", f"00-{TRACE_ID}-{'0' * 16}-01"]
+)
+def test_a_request_without_a_trace_has_one_of_its_own(said: str) -> None:
+    first, second = line_of(request(), traceparent=said), line_of(request(), traceparent=said)
+
+    assert first[TRACE] != second[TRACE]
+    assert len(first[TRACE]) == 32
+    assert not {SPAN, SAMPLED} & {*first}
 
 
 @pytest.mark.parametrize("meta", [None, [], "x", {"traceparent": 5}, {"traceparent": "confidential"}])

@@ -31,6 +31,7 @@ async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds()
     assert result.reader is not None
     stream = EventStreamResponse(
         StreamSource(result.reader, session.id, result.stream),
+        wire="sse",
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
         slot=a_slot(),
@@ -74,7 +75,7 @@ class Streaming:
     async def __aenter__(self) -> Self:
         self.session = await opened(self.broker)
         source = StreamSource(await attached(self.broker, self.session.id), self.session.id)
-        stream = EventStreamResponse(source, limits=self.limits, draining=asyncio.Event(), slot=self.slot)
+        stream = EventStreamResponse(source, wire="sse", limits=self.limits, draining=asyncio.Event(), slot=self.slot)
         self.task = asyncio.create_task(stream({}, never, self.client.send))
         await until(lambda: self.client.sent != b"")
         await asyncio.sleep(0.01)  # until it waits for events

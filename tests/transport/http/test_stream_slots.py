@@ -60,7 +60,7 @@ async def standing(client: HttpClient) -> AsyncGenerator[HTTPResponse]:
 class TestHowMany:
     """The cap, on every kind of stream."""
 
-    @kills("transport/http/event_stream.py", "if self._streams.counts[self.principal.key] >= most:", "if False:")
+    @kills("transport/http/event_stream.py", "if self.streams.counts[self.principal.key] >= most:", "if False:")
     async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
         trail = Trail()
         offered = {"auth_provider": people(), "audit": trail}

@@ -90,7 +90,7 @@ class Read:
 
 Step = Claim | Initialize | Finish | FinishAgain | ClaimAgain | Withdraw | Die | Lapse | Read
 
-END_LEASE: Final = Script("redis.call('ZADD', ARGV[9], 1, ARGV[2]) return 1")
+END_LEASE: Final = Script("redis.call('ZADD', ARGV[10], 1, ARGV[2]) return 1")
 _IDS, _BODIES, _PLACES, _ATTEMPTS = (
     st.sampled_from([1, 1, 1, 2]),
     st.integers(0, 1),

@@ -104,7 +104,7 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_any_write
         return None
 
     limits = Limits(write_s=0.01)
-    stream = EventStreamResponse(nothing, limits=limits, draining=asyncio.Event(), slot=a_slot())
+    stream = EventStreamResponse(nothing, wire="sse", limits=limits, draining=asyncio.Event(), slot=a_slot())
     async with asyncio.timeout(10):
         await stream({"type": "http"}, receive, send)
 

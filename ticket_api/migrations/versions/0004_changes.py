@@ -13,6 +13,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+fits_programs_from = "0004"
 
 MOMENT = sa.DateTime(timezone=True)
 NEVER = "1970-01-01 00:00:00"

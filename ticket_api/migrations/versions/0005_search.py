@@ -18,6 +18,7 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+fits_programs_from = "0005"
 
 FOLDED = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 MINE = "tenant_id = current_setting('app.tenant_id', true)"

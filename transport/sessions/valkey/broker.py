@@ -46,7 +46,7 @@ from transport.sessions.valkey.recent_writes import SharedRecentWrites
 
 log = get_logger(__name__)
 
-PREFIX: Final = f"{{mcp}}:{scripts.LAYOUT}:"
+PREFIX: Final = "{mcp}:"
 """In front of every key. The braces keep them together on one node of a cluster."""
 SHARED_STREAM_S: Final = 10.0
 """How long a POST of HTTP+SSE may wait for Valkey: a refused one ends the Python client's session."""
@@ -62,7 +62,7 @@ class ValkeyBroker:
     Args:
         url: see `from_url`.
         limits: bounds of this instance.
-        prefix: in front of every key and channel.
+        prefix: in front of every key and channel, before the number of the layout.
 
     Raises:
         ValueError: `url` cannot be read.
@@ -280,6 +280,11 @@ class ValkeyBroker:
             "streams": len(readers),
             "log_bytes": sum(reader.queued_bytes for reader in readers),
         }
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How many calls of the server were `ok`, and how many `failed`."""
+        return self._instance.client.calls
 
     # ---- upkeep
 

@@ -103,6 +103,8 @@ class ValkeyClient:
         self._idle: list[asyncio.Future[None]] = []
         self._one_is_woken = False
         self._is_running = False
+        self.calls = {"ok": 0, "failed": 0}
+        """How many calls were answered, and how many were not in time or with an error."""
 
     @property
     def is_up(self) -> bool:
@@ -150,7 +152,9 @@ class ValkeyClient:
         finally:
             timer.cancel()
         if isinstance(outcome, Exception):
+            self.calls["failed"] += 1
             raise outcome
+        self.calls["ok"] += 1
         return outcome
 
     # Calls: each connection has a worker; who is woken takes all that waits by then.

@@ -30,7 +30,7 @@ class ValkeyInstance:
     Args:
         url: of the server.
         limits: bounds of this instance.
-        prefix: in front of every key and channel.
+        prefix: in front of every key and channel, before the number of the layout.
         on_published: receives what other instances publish.
         came_up: brings everything up to date after each subscription.
         take_over_dead: answers the calls of an instance that died.
@@ -48,9 +48,8 @@ class ValkeyInstance:
     ) -> None:
         self.instance = secrets.token_hex(4)
         self.limits = limits
-        self.client = ValkeyClient(
-            url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=on_published, came_up=came_up
-        )
+        channels = [f"{scripts.of_layout(prefix)}n:{name}" for name in (self.instance, "")]
+        self.client = ValkeyClient(url, channels=channels, heard=on_published, came_up=came_up)
         self.lease = Lease(self.call, take_over_dead=take_over_dead, emptied=self.client.subscribe_again)
         self.outbox = Outbox(limits.max_total_log_bytes)
         self.buckets = MemoryBuckets()
@@ -103,7 +102,10 @@ class ValkeyInstance:
 
     def all_streams(self) -> "list[LocalStream]":
         """Return the readers of all streams here."""
-        return [*self.streams.values(), *(stream for posts in self._posts.values() for stream in posts.values())]
+        return [
+            *self.streams.values(),
+            *(stream for posts in list(self._posts.values()) for stream in list(posts.values())),
+        ]
 
     def add_stream(self, stream: "LocalStream") -> "LocalStream | None":
         """Give published events to `stream`; return the reader that had them before."""

@@ -10,8 +10,11 @@ from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import Limits
 from transport.sessions.valkey.client import Script
 
-LAYOUT: Final = 2
-"""Number of what is kept in Valkey and how: instances of two layouts have sessions of their own."""
+LAYOUT: Final = 3
+"""Number of what is kept of sessions and how: instances of two layouts have sessions, leases and channels of their own.
+
+Recent writes and rates have forms with numbers of their own, in their Lua: instances of all layouts share them.
+"""
 _LUA: Final = Path(__file__).with_name("lua")
 _COMMON: Final = (_LUA / "common.lua").read_text(encoding="utf-8")
 
@@ -48,10 +51,15 @@ VIEW: Final = _script("view")
 WITHDRAW: Final = _script("withdraw")
 
 
+def of_layout(prefix: str) -> str:
+    """Return what is in front of the keys and channels that instances of another layout must not meet."""
+    return f"{prefix}{LAYOUT}:"
+
+
 def common_arguments(prefix: str, instance: str, limits: Limits, lease_s: float) -> tuple[str | int, ...]:
     """Return the arguments that every script begins with."""
     return (
-        prefix,
+        of_layout(prefix),
         instance,
         round(limits.idle_s * 1000),
         round(limits.response_kept_s * 1000),
@@ -59,4 +67,5 @@ def common_arguments(prefix: str, instance: str, limits: Limits, lease_s: float)
         limits.max_log_bytes,
         limits.max_request_ids,
         round(lease_s * 1000),
+        prefix,
     )

@@ -16,6 +16,7 @@ revision = "identity_0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+fits_programs_from = "identity_0001"
 
 
 def id_(length: int = 40) -> sa.Column[Any]:

@@ -16,6 +16,7 @@ revision = "identity_0002"
 down_revision = "identity_0001"
 branch_labels = None
 depends_on = None
+fits_programs_from = "identity_0002"
 
 
 def upgrade() -> None:

@@ -17,6 +17,7 @@ revision = "identity_0003"
 down_revision = "identity_0002"
 branch_labels = None
 depends_on = None
+fits_programs_from = "identity_0002"
 
 TABLES = "oauth_clients sign_ins authorization_codes grants signing_keys tenant_domains invitations".split()
 RIGHTS_ON_USERS = sa.text(

@@ -12,7 +12,8 @@ from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
 from tests.valkey import ValkeyServer
 from transport.sessions.session import Limits
-from transport.sessions.valkey.broker import ValkeyBroker
+from transport.sessions.valkey.broker import PREFIX, ValkeyBroker
+from transport.sessions.valkey.scripts import of_layout
 
 pytestmark = pytest.mark.usefixtures("patience")
 DOCUMENT: Final = (ROOT / "docs" / "sessions.md").read_text("utf-8")
@@ -33,14 +34,14 @@ def documented(pattern: str) -> float:
 
 def bytes_of(store: redis.Redis, kinds: str) -> int:
     """Return what the keys of some kinds take; see transport/sessions/valkey/lua/common.lua for the letters."""
-    keys = [key for kind in kinds for key in store.scan_iter(f"{{mcp}}:{kind}:*")]
+    keys = [key for kind in kinds for key in store.scan_iter(f"{of_layout(PREFIX)}{kind}:*")]
     return sum(store.memory_usage(key, samples=0) or 0 for key in keys)
 
 
 async def test_a_session_that_only_initialized_takes_in_valkey_what_is_documented(valkey: ValkeyServer) -> None:
     most = documented(r"After `initialize` a session takes (\d+) kB")
     store = redis.Redis.from_url(valkey.url)
-    async with bench(broker=ValkeyBroker(valkey.url, limits=Limits(), prefix="{mcp}:")) as served:
+    async with bench(broker=ValkeyBroker(valkey.url, limits=Limits())) as served:
         async with http_client(served.url, ME):
             over_streamable_http = bytes_of(store, "scdeto")
         async with sse_session(served.url, YOU):
@@ -55,14 +56,14 @@ async def test_a_request_and_its_response_take_in_valkey_what_is_documented(valk
     of_a_stream = documented(r"the stream of each POST on `/mcp` (\d\.\d+) kB")
     of_an_event = documented(r"each of its last 256 events (\d\.\d+) kB plus its text")
     store: Any = redis.Redis.from_url(valkey.url)
-    async with bench(broker=ValkeyBroker(valkey.url, limits=Limits(), prefix="{mcp}:")) as served:
+    async with bench(broker=ValkeyBroker(valkey.url, limits=Limits())) as served:
         async with http_client(served.url, ME) as client:
             before = {kind: bytes_of(store, kind) for kind in "cet"}
             for number in range(REQUESTS):
                 await client.call(number + 10, "echo", text="x" * 100)
             await until(lambda: bytes_of(store, "t") > before["t"])
             grown = {kind: (bytes_of(store, kind) - before[kind]) / REQUESTS for kind in "cet"}
-            (log,) = store.scan_iter("{mcp}:e:*")
+            (log,) = store.scan_iter(f"{of_layout(PREFIX)}e:*")
             texts = [entry[1][b"m"] for entry in store.xrange(log)]
         async with sse_session(served.url, YOU) as over_sse:
             before["d"] = bytes_of(store, "d")

@@ -1,16 +1,20 @@
 """The parts of the Valkey broker that need no server: what has to be recorded later, and whose lease is judged."""
 
 import asyncio
+import secrets
 from typing import Any
 
 import pytest
 
+from shared.rate import Rate
+from shared.writes.recent_writes import Write
 from tests.kills import kills
 from tests.transport.brokers import Quiet, opened
 from tests.transport.serving import until
+from transport.rate_limit import Cost
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey import broker, outbox, scripts
 from transport.sessions.valkey import lease as valkey_lease
+from transport.sessions.valkey import outbox, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.lease import Lease
@@ -151,19 +155,26 @@ async def test_no_one_is_judged_right_after_the_broker_came_back(monkeypatch: py
 
 
 @kills(
-    "transport/sessions/valkey/broker.py",
-    'PREFIX: Final = f"{{mcp}}:{scripts.LAYOUT}:"',
-    'PREFIX: Final = f"{{mcp}}:1:"',
+    "transport/sessions/valkey/scripts.py",
+    'return f"{prefix}{LAYOUT}:"',
+    'return f"{prefix}2:"',
 )
-async def test_instances_of_another_layout_have_sessions_of_their_own(
-    broker_url: str,
+async def test_instances_of_another_layout_have_sessions_of_their_own_and_share_writes_and_rates(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = ValkeyBroker(broker_url)
-    assert broker.PREFIX.endswith(f":{scripts.LAYOUT}:")
-    theirs = ValkeyBroker(broker_url, prefix=broker.PREFIX.replace(f":{scripts.LAYOUT}:", ":1:"))
+    prefix = f"{{{secrets.token_hex(4)}}}:"
+    ours = ValkeyBroker(broker_url, prefix=prefix)
+    monkeypatch.setattr(scripts, "LAYOUT", scripts.LAYOUT + 1)
+    theirs = ValkeyBroker(broker_url, prefix=prefix)
+    write = Write(("t", "mika"), words="w", window_s=60, upstream="up")
+    cost = Cost("bucket", Rate(1, 1), "read", is_tenants=False)
     async with ours.run(Quiet()), theirs.run(Quiet()):
         await until(lambda: ours.is_up and theirs.is_up)
         session = await opened(ours)
         assert await ours.find(session.id) is not None
         assert await theirs.find(session.id) is None
         await ours.end(session.id)
+        assert await ours.recent_writes.claim(write, "a") is None
+        assert await theirs.recent_writes.claim(write, "b") is not None
+        assert await ours.buckets.consume([cost]) is None
+        assert await theirs.buckets.consume([cost]) is not None

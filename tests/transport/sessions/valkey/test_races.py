@@ -364,7 +364,7 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
                 await a.finish(await started(a, session, RequestClaim(number, b"x")), b"answer")
             await started(a, session, PING)
             keys: Any = server.keys(f"{prefix}*")
-            assert len(keys) <= len("scde") + len("oigrx")
+            assert len(keys) <= len("scde") + len("oigrxp")
             of_session: Any = server.keys(f"*{session.id}*")
             assert {0 < int(server.pttl(key)) <= 60_000 for key in of_session} == {True}
             for key in of_session:

@@ -86,7 +86,7 @@ def timed_by_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CLAIM_WRITE", "SETTLE_WRITE"):
         text = getattr(scripts, name).text
         assert clock in text
-        timed = text.replace(clock, "local now = tonumber(call('GET', prefix .. 'ms'))")
+        timed = text.replace(clock, "local now = tonumber(call('GET', shared .. 'ms'))")
         monkeypatch.setattr(scripts, name, Script(timed))
 
 
@@ -314,7 +314,7 @@ async def test_valkey_keeps_digests_and_ids_alone_and_not_for_ever(broker_url: s
         bench = Bench(broker.recent_writes)
         await bench.done(WRITE, "t1")
         with redis.from_url(broker_url, decode_responses=True) as raw:
-            (name,) = raw.keys(f"{prefix}w:*")
+            (name,) = raw.keys(f"{prefix}w1:*")
             assert 0 < raw.pttl(name) <= WINDOW_S * 1000
             assert set(raw.hgetall(name)["t1"].split()) >= {"done", "w1", "up1", "TCK-1"}
             await bench.done(replace(KEYED, words="w2"), "t2")

@@ -18,6 +18,7 @@ from transport.sessions.valkey import local_streams, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.local_stream import LocalStream
+from transport.sessions.valkey.scripts import of_layout
 
 pytestmark = pytest.mark.usefixtures("patience")
 PREFIX = f"{{{secrets.token_hex(4)}}}:"
@@ -90,7 +91,7 @@ async def test_complete_streams_are_given_up_together(broker_url: str, streams: 
         await until(lambda: broker.is_up)
         session, count = await opened(broker), counted(broker)
         closed = [await post_of(broker, session, number) for number in range(streams)]
-        keys = [f"{PREFIX}t:{session.id}:{stream.name}" for stream in closed]
+        keys = [f"{of_layout(PREFIX)}t:{session.id}:{stream.name}" for stream in closed]
         assert {raw.hget(key, "holder") for key in keys} == {broker.instance.encode()}
         assert not count[scripts.SAVE_OFFSETS]
 
@@ -118,7 +119,7 @@ async def test_what_was_given_up_last_is_kept_at_the_end(broker_url: str) -> Non
         session = await opened(broker)
         stream = await post_of(broker, session, 1)
 
-    assert raw.hget(f"{PREFIX}t:{session.id}:{stream.name}", "holder") == b""
+    assert raw.hget(f"{of_layout(PREFIX)}t:{session.id}:{stream.name}", "holder") == b""
 
 
 async def test_another_instance_takes_over_a_complete_stream_before_it_is_given_up(broker_url: str) -> None:
@@ -135,3 +136,33 @@ async def test_another_instance_takes_over_a_complete_stream_before_it_is_given_
 
         await second._streams.save_all()
         assert not again.ended, "the first instance does not give up what the second one reads"
+
+
+async def test_the_view_reads_no_keys_but_those_of_sessions(broker_url: str) -> None:
+    broker, prefix = new_broker(broker_url), f"{{{secrets.token_hex(4)}}}:"
+    raw: Any = redis.Redis.from_url(broker_url)
+    raw.mset({f"{prefix}{number}": "of another program" for number in range(3000)})
+    async with broker.run(Quiet()):
+        await until(lambda: broker.is_up)
+        session = await opened(broker)
+        count = counted(broker)
+
+        assert session.owner in {view.owner for view in await broker.view(100)}
+        assert count[scripts.VIEW] == 1
+        await broker.end(session.id)
+    raw.delete(*raw.keys(f"{prefix}*"))
+
+
+async def test_principals_are_forgotten_when_their_sessions_are_over(broker_url: str) -> None:
+    broker = new_broker(broker_url)
+    raw: Any = redis.Redis.from_url(broker_url)
+    async with broker.run(Quiet()):
+        await until(lambda: broker.is_up)
+        owners = f"{of_layout(PREFIX)}p"
+        await opened(broker, ("default", "left long ago"))
+        raw.zadd(owners, dict.fromkeys(raw.zrange(owners, 0, -1), 1))
+        session = await opened(broker, ("default", "still there"))
+
+        assert raw.zrange(owners, 0, -1) == [b'["default", "still there"]']
+        assert 0 < raw.pttl(owners) <= 2 * 1000 * broker._limits.idle_s
+        await broker.end(session.id)

@@ -1,6 +1,8 @@
 -- Every script begins with this. Its own arguments come after the common ones, from ARGV[ARGS] on.
 --
--- Keys, all with an expiry. Raise LAYOUT in scripts.py with every change that instances of two versions cannot share.
+-- Keys, all with an expiry, behind `prefix`, which has the number of the layout. Raise LAYOUT in scripts.py with every
+-- change that instances of two versions cannot share. Recent writes and rates are behind `shared` instead, since what
+-- one version did or let through counts for the other: raise the number in their own keys when their form changes.
 --   s:<session>   hash    the record, and the state of its standalone stream: which instance reads it, how far it was
 --                         written
 --   t:<session>:<stream>  hash  the state of another stream, and its responses as in d:
@@ -8,6 +10,7 @@
 --   d:<session>   hash    the responses on the standalone stream: request -> "number writes"
 --   e:<session>   stream  its log, of all streams; the id of an entry is <number>-0
 --   o:<owner>     zset    sessions of a principal, by when they were opened
+--   p             zset    principals with sessions, by when their o: expires
 --   r:<instance>  set     "<session> <token> <slot>" of every attempt that runs there
 --   x:<instance>  zset    tokens of attempts that it ended lately, by when; "claimed <token>" of those that it claimed
 --                         and another instance, or a new epoch, ended
@@ -21,12 +24,13 @@ local prefix, me = ARGV[1], ARGV[2]
 local idle_ms, kept_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 local max_events, max_bytes, max_ids = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local lease_ms = tonumber(ARGV[8])
-local ARGS = 9
+local shared = ARGV[9]
+local ARGS = 10
 
 local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local INSTANCES = prefix .. 'i'
+local INSTANCES, OWNERS = prefix .. 'i', prefix .. 'p'
 local NOTIFICATION, REQUEST, RESPONSE = 1, 2, 3
 local REPEATED_MS = 60000 -- how long a script may still be carried out that was sent again
 
@@ -52,6 +56,13 @@ local function keep(session)
   call('PEXPIRE', claims_of(session), int(idle_ms))
   call('PEXPIRE', responses_of(session, ''), int(idle_ms))
   call('PEXPIRE', log_of(session), int(idle_ms))
+end
+
+local function keep_owner(owner)
+  local life_ms = 2 * idle_ms
+  call('PEXPIRE', sessions_of(owner), int(life_ms))
+  call('ZADD', OWNERS, int(now + life_ms), owner)
+  call('PEXPIRE', OWNERS, int(life_ms))
 end
 
 local function is_alive(instance)

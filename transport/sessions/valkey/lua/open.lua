@@ -40,5 +40,6 @@ call('HSET', record_of(session), 'owner', owner, 'wire', wire, 'version', ARGV[A
   'holder', '', 'seen', int(now))
 keep(session)
 call('ZADD', mine, int(now), session)
-call('PEXPIRE', mine, int(2 * idle_ms))
+keep_owner(owner)
+call('ZREMRANGEBYSCORE', OWNERS, '-inf', int(now))
 return 1

@@ -1,12 +1,12 @@
 -- Token buckets, as transport/rate_limit.py describes them. Keys, which expire when their bucket is full again:
---   b:<bucket>    string  the time at which it will be full, in ms of this server's clock
+--   b1:<bucket>   string  the time at which it will be full, in ms of this server's clock
 -- Takes one token of each of `costs`, {bucket, interval in ms, burst}, or none at all. Returns the place of the one
 -- that is to be waited for longest and how long, in ms; 0, 0 when all are paid.
 local function consume(costs)
   local after, longest, which = {}, 0.001, 0 -- sums of intervals are not exact
   for index, cost in ipairs(costs) do
     local empty = now + cost[2] * cost[3] -- full no later than an empty bucket, even if this clock was set back
-    local full = math.min(tonumber(call('GET', prefix .. 'b:' .. cost[1]) or 0), empty)
+    local full = math.min(tonumber(call('GET', shared .. 'b1:' .. cost[1]) or 0), empty)
     after[index] = math.max(full, now) + cost[2]
     local wait = after[index] - empty
     if wait > longest then longest, which = wait, index end
@@ -14,7 +14,7 @@ local function consume(costs)
   if which > 0 then return which, math.ceil(longest) end
   for index, cost in ipairs(costs) do
     local life = math.max(1, math.ceil(after[index] - now)) -- an interval may be too short to count
-    call('SET', prefix .. 'b:' .. cost[1], string.format('%.3f', after[index]), 'PX', int(life))
+    call('SET', shared .. 'b1:' .. cost[1], string.format('%.3f', after[index]), 'PX', int(life))
   end
   return 0, 0
 end

@@ -1,8 +1,8 @@
 -- Recent writes of principals, as shared/writes/recent_writes.py describes them. Key:
---   w:<owner>     hash    token of the claim -> "state began-or-ended until life words key upstream seen subject"
+--   w1:<owner>    hash    token of the claim -> "state began-or-ended until life words key upstream seen subject"
 -- Times in ms. `key` is '-' for a call without one; `subject` may be empty. Expires with the last of them.
 local owner, most, lease_for = ARGV[ARGS], tonumber(ARGV[ARGS + 1]), tonumber(ARGV[ARGS + 2])
-local writes = prefix .. 'w:' .. owner
+local writes = shared .. 'w1:' .. owner
 
 local function read_write(value)
   local state, at, until_ms, life, words, key, upstream, seen, subject =

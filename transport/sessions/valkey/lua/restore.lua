@@ -19,5 +19,5 @@ if not known[2] or known[2] == reader then -- else its client came again meanwhi
 end
 call('HSET', record, 'seen', int(now))
 keep(session)
-call('PEXPIRE', sessions_of(owner), int(2 * idle_ms))
+keep_owner(owner)
 return 1

@@ -15,7 +15,7 @@ local function save(session, reader, offsets, stream)
   if stream ~= '' then call('PEXPIRE', place, int(is_released and kept_ms or idle_ms)) end
   call('HSET', record, 'seen', int(now))
   keep(session)
-  call('PEXPIRE', sessions_of(owner), int(2 * idle_ms))
+  keep_owner(owner)
   return 1
 end
 
