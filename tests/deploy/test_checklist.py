@@ -1,7 +1,6 @@
 """gcp-deploy/CHECKLIST.md names files, settings and tests that exist, for each of its rows."""
 
 import re
-from pathlib import Path
 from typing import Final
 
 import pytest

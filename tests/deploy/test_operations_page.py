@@ -39,7 +39,7 @@ def faults(page: str, leading: Mapping[str, str]) -> list[str]:
         page: its text.
         leading: the text that leads to the section of each alert.
     """
-    found = [name for name in re.findall(r"^### Alert: (\w+)$", page, re.MULTILINE)]
+    found = re.findall(r"^### Alert: (\w+)$", page, re.MULTILINE)
     wrong = [f"{name} has no section" for name in leading if name not in found]
     wrong += [f"{name} is no alert" for name in found if name not in leading]
     there = anchors(page)
