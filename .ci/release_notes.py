@@ -14,17 +14,12 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TAG: Final = re.compile(r"v([0-9]+\.[0-9]+\.[0-9]+)")
-SECTION: Final = re.compile(r"(?ms)^## (?P<title>[^\n]+)\n(?P<body>.*?)(?=^## |\Z)")
-DATED: Final = re.compile(r"(?P<version>\S+) - \d{4}-\d{2}-\d{2}")
+SECTION: Final = re.compile(r"(?ms)^## (Unreleased|\S+(?= - \d{4}-\d{2}-\d{2}$))[^\n]*\n(.*?)(?=^## |\Z)")
 
 
 def sections(changelog: str) -> dict[str, str]:
     """Return the text of each section by its version; that of what is not released by `Unreleased`."""
-    found = {}
-    for section in SECTION.finditer(changelog):
-        dated = DATED.fullmatch(section["title"])
-        found[dated["version"] if dated else section["title"]] = section["body"].strip()
-    return found
+    return {version: body.strip() for version, body in SECTION.findall(changelog)}
 
 
 def complaints(root: Path, tag: str) -> Iterator[str]:

@@ -21,6 +21,9 @@ ANSWER=${2:-}
 export CLOUDSDK_CORE_PROJECT=$PROJECT_ID CLOUDSDK_CORE_DISABLE_PROMPTS=1
 HERE=$(cd "$(dirname "$0")" && pwd)
 PROJECT_NUMBER=$(gcloud projects describe "$PROJECT_ID" --format='value(projectNumber)')
+ENABLED=$(gcloud services list --enabled --format='value(config.name)')
+ROLES=(--flatten='bindings[].members' --format='csv[no-heading](bindings.role,bindings.members)')
+PROJECT_ROLES=$(gcloud projects get-iam-policy "$PROJECT_ID" "${ROLES[@]}")
 NETWORK=projects/$PROJECT_ID/global/networks/tickets
 SUBNET=projects/$PROJECT_ID/regions/$REGION/subnetworks/tickets
 
@@ -54,7 +57,7 @@ has() {
 # some COMMAND…: whether a command prints anything.
 some() { [[ -n $("$@" 2>/dev/null) ]]; }
 
-service_on() { has "$1" gcloud services list --enabled --format='value(config.name)'; }
+service_on() { grep -Fxq -- "$1" <<<"$ENABLED"; }
 
 account() { # NAME
   step "service account $1" gcloud iam service-accounts describe "$(mail "$1")" -- \
@@ -71,17 +74,20 @@ may() {
   grant "$member" "$role" "$@"
 }
 
+project_has() { grep -Fxq -- "$1" <<<"$PROJECT_ROLES"; }
+
 grant() { # MEMBER ROLE RESOURCE…
-  local member=$1 role=$2 where=() condition=()
+  local member=$1 role=$2 where=()
   shift 2
   local group=("${@:1:$#-1}") name=${!#}
   [[ ${group[0]} != artifacts ]] || where=(--location="$REGION")
-  [[ ${group[0]} != projects ]] || condition=(--condition=None)
-  step "$role on ${group[-1]} $name for ${member##*[:/]}" \
-    has "$role,$member" gcloud "${group[@]}" get-iam-policy "$name" "${where[@]}" \
-    --flatten='bindings[].members' --format='csv[no-heading](bindings.role,bindings.members)' -- \
-    gcloud "${group[@]}" add-iam-policy-binding "$name" "${where[@]}" "${condition[@]}" \
-    --member="$member" --role="$role" --format=none
+  local check=(has "$role,$member" gcloud "${group[@]}" get-iam-policy "$name" "${where[@]}" "${ROLES[@]}")
+  if [[ ${group[0]} == projects ]]; then
+    check=(project_has "$role,$member")
+    where=(--condition=None)
+  fi
+  step "$role on ${group[-1]} $name for ${member##*[:/]}" "${check[@]}" -- \
+    gcloud "${group[@]}" add-iam-policy-binding "$name" "${where[@]}" --member="$member" --role="$role" --format=none
 }
 
 # secret NAME SOURCE… -- READER…: version 1 of a secret is what SOURCE prints, or `by-hand`; readers are accounts.
@@ -261,7 +267,7 @@ else
 fi
 [[ $LAYOUT != existing-api ]] || secret existing-api-key by-hand -- mcp-server
 
-# Workflows of one repository of GitHub, on its main branch, act as the account deployer.
+# Workflows of one repository of GitHub, on its main branch and on tags of releases, act as the account deployer.
 if [[ -n ${GITHUB_REPOSITORY_ID:-} ]]; then
   [[ $GITHUB_REPOSITORY_ID =~ ^[0-9]+$ && ${GITHUB_OWNER_ID:-} =~ ^[0-9]+$ ]] || usage
   step "workload identity pool github" gcloud iam workload-identity-pools describe github --location=global -- \
@@ -272,7 +278,7 @@ if [[ -n ${GITHUB_REPOSITORY_ID:-} ]]; then
     gcloud iam workload-identity-pools providers create-oidc github-actions --workload-identity-pool=github \
     --location=global --issuer-uri=https://token.actions.githubusercontent.com \
     --attribute-mapping=google.subject=assertion.sub,attribute.repository_id=assertion.repository_id \
-    --attribute-condition="assertion.repository_id == '$GITHUB_REPOSITORY_ID' && assertion.repository_owner_id == '$GITHUB_OWNER_ID' && assertion.ref == 'refs/heads/main'"
+    --attribute-condition="assertion.repository_id == '$GITHUB_REPOSITORY_ID' && assertion.repository_owner_id == '$GITHUB_OWNER_ID' && (assertion.ref == 'refs/heads/main' || assertion.ref.startsWith('refs/tags/v'))"
   account deployer
   pool=iam.googleapis.com/projects/$PROJECT_NUMBER/locations/global/workloadIdentityPools/github
   grant "principalSet://$pool/attribute.repository_id/$GITHUB_REPOSITORY_ID" roles/iam.workloadIdentityUser \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints the image of the checked-out commit with its digest; builds and pushes it if the registry does not have it.
-# So each commit is built once, whoever asks, and every deployment of it runs the same bytes.
+# So each commit is built once, and every deployment of it runs the same bytes.
 # Needs docker, gcloud and the variables PROJECT_ID and REGION.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -53,8 +53,8 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class Server:
-    """The server at an address; every wait is bounded by `timeout_s`."""
+class Deployment:
+    """The deployed server at an address; every wait is bounded by `timeout_s`."""
 
     def __init__(self, address: str, key: str, timeout_s: float) -> None:
         self._address = address.rstrip("/")
@@ -149,7 +149,7 @@ def _text(response: http.client.HTTPResponse) -> str:
 # ---- what is tried, in this order ----------------------------------------------------------------------------------
 
 
-def offered(server: Server, patience_s: float) -> str:
+def offered(server: Deployment, patience_s: float) -> str:
     """It is alive, and becomes ready in time; returns which transports it is set to serve: `all` or the only one."""
     deadline = time.monotonic() + patience_s
     with server.open("health", with_key=False) as response:
@@ -163,13 +163,13 @@ def offered(server: Server, patience_s: float) -> str:
     return transports
 
 
-def refuses_callers_without_a_key(server: Server, path: str, message: Message | None) -> None:
+def refuses_callers_without_a_key(server: Deployment, path: str, message: Message | None) -> None:
     """It answers 401."""
     if (status := server.status(path, message, with_key=False)) != 401:
         raise SmokeError(f"/{path} without a key: HTTP {status} instead of 401.")
 
 
-def serves_sessions(server: Server, version: str) -> None:
+def serves_sessions(server: Deployment, version: str) -> None:
     """Streamable HTTP, 2025-11-25: handshake, list and call."""
     told, session_id = server.ask("initialize", _introduction(HANDSHAKE))
     _check_version(told, version)
@@ -182,7 +182,7 @@ def serves_sessions(server: Server, version: str) -> None:
     _check_call(server.ask("tools/call", CALL, session)[0])
 
 
-def serves_stateless_requests(server: Server) -> None:
+def serves_stateless_requests(server: Deployment) -> None:
     """Streamable HTTP, 2026-07-28: discovery and call."""
     envelope = {"_meta": {f"{META}protocolVersion": STATELESS, f"{META}clientCapabilities": {}}}
     headers = {"mcp-protocol-version": STATELESS, "mcp-method": "server/discover"}
@@ -193,7 +193,7 @@ def serves_stateless_requests(server: Server) -> None:
     _check_call(server.ask("tools/call", CALL | envelope, headers)[0])
 
 
-def serves_sse(server: Server, version: str) -> None:
+def serves_sse(server: Deployment, version: str) -> None:
     """HTTP+SSE: the endpoint event, handshake and call over one stream."""
     with server.open("sse", headers={"accept": "text/event-stream"}) as stream:
         if stream.status != 200:
@@ -206,7 +206,7 @@ def serves_sse(server: Server, version: str) -> None:
         _check_call(_over(server, stream, endpoint, server.request("tools/call", CALL)))
 
 
-def _over(server: Server, stream: http.client.HTTPResponse, endpoint: str, message: Message) -> Message:
+def _over(server: Deployment, stream: http.client.HTTPResponse, endpoint: str, message: Message) -> Message:
     if (status := server.status(endpoint, message)) != 202:
         raise SmokeError(f"{message['method']} over SSE: HTTP {status} instead of 202.")
     return server.result(stream, message)
@@ -241,7 +241,7 @@ def key_from(file: str) -> str:
     return key.strip()
 
 
-def conversation(server: Server, options: argparse.Namespace) -> Iterator[str]:
+def conversation(server: Deployment, options: argparse.Namespace) -> Iterator[str]:
     """Try everything, and yield what works. Raises: SmokeError."""
     transports = offered(server, options.patience)
     yield "is ready"
@@ -269,7 +269,7 @@ def main(arguments: Sequence[str]) -> int:
     if not options.address.startswith(("http://", "https://")):
         parser.error("the address must begin with http:// or https://")
     try:
-        server = Server(options.address, key_from(options.key_file), options.timeout)
+        server = Deployment(options.address, key_from(options.key_file), options.timeout)
         for says in conversation(server, options):
             print(f"{options.address} {says}.", flush=True)
     except (SmokeError, ValueError, KeyError, TypeError) as error:

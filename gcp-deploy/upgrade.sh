@@ -8,8 +8,11 @@
 # Needs gcloud, python3, and what render.py needs: PROJECT_ID, PROJECT_NUMBER, REGION, IMAGE and others. Further options
 # of `canary.py release` follow the layout. SERVER_URL and CANARY_URL replace Cloud Run's addresses in a rehearsal.
 set -euo pipefail
+shopt -s inherit_errexit # bash 4.4 or later
 here=$(cd "$(dirname "$0")" && pwd)
 layout=${1:?usage: gcp-deploy/upgrade.sh LAYOUT [OPTION OF canary.py release]...}
+[[ -d $here/$layout ]] || { echo "There is no layout $layout in gcp-deploy." >&2; exit 2; }
+export CLOUDSDK_CORE_PROJECT=$PROJECT_ID CLOUDSDK_CORE_DISABLE_PROMPTS=1
 host=mcp-ticket-server-$PROJECT_NUMBER.$REGION.run.app
 server_url=${SERVER_URL:-https://$host}
 canary_url=${CANARY_URL:-https://canary---$host}
@@ -33,30 +36,32 @@ finish() {
   exit "$code"
 }
 trap finish EXIT
+trap 'exit 130' INT # otherwise finish could see the 0 of the command before
+trap 'exit 143' TERM
 
-run_job() {
-  echo "Job $1"
-  render "$1"
-  gcloud run jobs replace "$rendered/$1.yaml" --region="$REGION" --quiet
-  gcloud run jobs execute "$1" --region="$REGION" --wait --quiet
-}
-
-stage() {
-  before[$1]=$(canary serving "$1")
-  echo "$1: ${before[$1]} serves; a new revision gets the tag canary and no traffic"
-  render "$1" --serving "${before[$1]}" --tag canary
-  canary stage "$1" "$rendered/$1.yaml"
-}
-
-[[ -d $here/$layout ]] || { echo "There is no layout $layout in gcp-deploy." >&2; exit 2; }
+# Everything is filled in before anything is changed.
 for job in ticket-api-migrate identity-migrate; do
-  if has "$job"; then run_job "$job"; fi
+  if has "$job"; then render "$job"; fi
+done
+for service in ticket-api mcp-ticket-server; do
+  if has "$service"; then
+    before[$service]=$(canary serving "$service")
+    render "$service" --serving "${before[$service]}" --tag canary
+  fi
+done
+
+for job in ticket-api-migrate identity-migrate; do
+  if has "$job"; then
+    echo "Job $job"
+    gcloud run jobs replace "$rendered/$job.yaml" --region="$REGION"
+    gcloud run jobs execute "$job" --region="$REGION" --wait
+  fi
 done
 if has ticket-api; then
-  stage ticket-api
+  canary stage ticket-api "$rendered/ticket-api.yaml"
   canary promote ticket-api
 fi
-stage mcp-ticket-server
+canary stage mcp-ticket-server "$rendered/mcp-ticket-server.yaml"
 smoke "$canary_url"
 canary release mcp-ticket-server --prometheus="$prometheus" --old-url="$server_url" --new-url="$canary_url" "${@:2}"
 smoke "$server_url"

@@ -16,7 +16,7 @@ from typing import Final
 from auth.store.migrate import prepare as prepare_identity
 from auth.store.peppers import Secrets
 from recovery.backup import IDENTITY, TICKETS, Backup, make_backup
-from recovery.check import Found, check_identity, check_tickets
+from recovery.check import Inspection, check_identity, check_tickets
 from recovery.files import RecoveryError
 from recovery.restore import restore
 from shared.command_lines import data_command_line
@@ -107,7 +107,7 @@ def tell_misfits(settings: IdentitySettings, identity: Path) -> int:
         return 0
 
 
-def tell_problems(found: Sequence[Found]) -> int:
+def tell_problems(found: Sequence[Inspection]) -> int:
     """Say what is wrong, and return the exit code."""
     problems = [problem for one in found for problem in one.problems]
     for problem in problems:

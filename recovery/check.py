@@ -23,14 +23,14 @@ from ticket_api.store.connection import TenantConnection
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Inspection:
     """What a check found: counts in words, and what is wrong."""
 
     counts: tuple[str, ...]
     problems: tuple[str, ...] = ()
 
 
-async def check_tickets(database_url: str) -> Found:
+async def check_tickets(database_url: str) -> Inspection:
     """Check the ticket database as the role that serves.
 
     Raises:
@@ -43,7 +43,7 @@ async def check_tickets(database_url: str) -> Found:
         await OF_TICKETS.require_head(engine)
         await refuse_what_policies_do_not_bind(engine)
         async with engine.connect() as connection:
-            return Found(tuple(await connection.run_sync(lambda there: list(_tickets_of_each(there)))))
+            return Inspection(tuple(await connection.run_sync(lambda there: list(_tickets_of_each(there)))))
 
 
 def _tickets_of_each(connection: Connection) -> Iterator[str]:
@@ -55,13 +55,13 @@ def _tickets_of_each(connection: Connection) -> Iterator[str]:
         yield f"{row['id']}: {count:,} tickets with {entries:,} history entries{until}"
 
 
-async def check_identity(database_url: str, secrets: Secrets, now: datetime) -> Found:
+async def check_identity(database_url: str, secrets: Secrets, now: datetime) -> Inspection:
     """Check the identity store, and that `secrets` fit it. Raises: RecoveryError, DatabaseNotReadyError."""
     url = resolve_url(database_url)
     _require_whole_file(url.get_backend_name(), url.database)
     async with open_engine(url) as engine:
         await OF_IDENTITY.require_head(in_schema(engine))
-        return Found((await _identities(engine),), tuple(await misfits(engine, secrets, now)))
+        return Inspection((await _identities(engine),), tuple(await misfits(engine, secrets, now)))
 
 
 async def _identities(engine: AsyncEngine) -> str:

@@ -1,4 +1,4 @@
-"""Rewrites the files that repeat the catalog of tools or the table of client habits: `python3 run.py renew`.
+"""Rewrites the files that repeat tables of the code, as that of the tools: `python3 run.py renew`.
 
 Then read the diff.
 
@@ -6,7 +6,8 @@ Then read the diff.
 `README.ja.md` keep the words of their rows. A new tool joins the row of the tools with the same purpose, or gets a row
 that says its purpose: reword it, and translate it in `README.ja.md`.
 
-The table of client habits in `docs/interop.md` is `shared.client_habits.HABITS` as it is.
+The table of client habits in `docs/interop.md` is `shared.client_habits.HABITS` as it is, and the table of metrics in
+`docs/metrics.md` is `shared.metrics.table.METRICS`.
 
 The rules of the service level objectives, the alerting policies and the dashboards in `gcp-deploy/monitoring` are
 written from `tests/deploy/slo.py`, the rule files and `panels.yaml`.
@@ -30,6 +31,7 @@ from shared.api_client import APIClient
 from shared.client_habits import HABITS, Habit
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
+from shared.metrics.table import METRICS, Metric
 from shared.server import build_server
 from shared.tools import TicketTools
 from tests.deploy.alert_rules import SLO_RULES, policy_files
@@ -42,9 +44,11 @@ SNAPSHOT: Final = ROOT / "tests" / "shared" / "snapshots" / "tools.json"
 SEPARATORS: Final = {ROOT / "README.md": ", ", ROOT / "README.ja.md": "、"}
 """The READMEs, and what stands between two names in a cell of each."""
 INTEROP: Final = ROOT / "docs" / "interop.md"
+METRICS_PAGE: Final = ROOT / "docs" / "metrics.md"
 HINT: Final = "it does not fit the code that it repeats: run `python3 run.py renew`, then read the diff"
 _TABLE: Final = re.compile(r"(?<=<!-- tools: python3 run.py renew -->\n).*?(?=<!-- /tools -->)", re.DOTALL)
 _HABITS: Final = re.compile(r"(?<=<!-- habits: python3 run.py renew -->\n).*?(?=<!-- /habits -->)", re.DOTALL)
+_METRICS: Final = re.compile(r"(?<=<!-- metrics: python3 run.py renew -->\n).*?(?=<!-- /metrics -->)", re.DOTALL)
 
 
 def wire_form(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -83,6 +87,17 @@ def habit_table(habits: Sequence[Habit]) -> str:
     return head + "".join(rows)
 
 
+def metric_table(metrics: Sequence[Metric]) -> str:
+    """Return the Markdown table of `metrics`."""
+    head = "| metric | kind | labels | means | in OpenTelemetry | series at most |\n|---|---|---|---|---|---|\n"
+    rows = [
+        f"| `{one.prometheus}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels) or '–'} | {one.help} "
+        f"| `{one.otlp}`{f', `{one.unit}`' if one.unit else ''} | {one.series:,} |\n"
+        for one in metrics
+    ]
+    return head + "".join(rows)
+
+
 async def renewed() -> dict[Path, str]:
     """Return what the files should contain."""
     server = build_server(SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused"))))
@@ -96,6 +111,8 @@ async def renewed() -> dict[Path, str]:
     texts[OPENING] = json.dumps(await opening(), indent=1, ensure_ascii=False) + "\n"
     texts[INTEROP] = _HABITS.sub(lambda _: habit_table(HABITS), INTEROP.read_text("utf-8"))
     texts |= {SLO_RULES: slo_rules()} | policy_files() | dashboard_files()
+    table = metric_table([*METRICS.values()])
+    texts[METRICS_PAGE] = _METRICS.sub(lambda _: table, METRICS_PAGE.read_text("utf-8"))
     return texts
 
 

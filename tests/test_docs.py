@@ -20,7 +20,7 @@ TRANSLATED = [
 ]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").glob("*.md")]
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").rglob("*.md")]
 )
 
 

@@ -17,8 +17,8 @@ from shared.metrics.table import METRICS
 from shared.server import VERSION
 from tests.debian import search_path
 from tests.processes import KEY, OPERATOR_KEY, http_door
-from tests.transport.http_client import ENVELOPE, MODERN, Message, call, http_client, initialize_params, opening
-from tests.transport.sse_client import sse_session
+from tests.transport.http_client import ENVELOPE, MODERN, Message, call, http_client, opening
+from tests.transport.sse_client import initialize_params, sse_session
 
 AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 AS_CLIENT: Final = {"x-api-key": KEY}

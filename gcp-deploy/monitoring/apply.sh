@@ -36,7 +36,7 @@ title() { sed -n 's/^  "displayName": "\(.*\)",$/\1/p' "$1"; }
 found() { awk -F '\t' -v title="$2" '$2 == title { print $1; exit }' <<<"$1"; }
 
 listing=(--project="$project" --format='value(name,displayName)')
-policies=$(gcloud monitoring policies list "${listing[@]}")
+policies=$(gcloud monitoring policies list "${listing[@]}" --filter='userLabels.application="ticket-server"')
 dashboards=$(gcloud monitoring dashboards list "${listing[@]}")
 checks=$(gcloud monitoring uptime list-configs "${listing[@]}")
 
@@ -51,6 +51,10 @@ echo "In project $project, alerts going to $channel:"
 for file in policies/*.json google-policies/*.json; do say "$policies" "$file"; done
 say "$dashboards" dashboard.json
 say "$checks" uptime.json
+titles=$(for file in policies/*.json google-policies/*.json; do title "$file"; done)
+while IFS=$'\t' read -r name old; do
+  [[ -z $name ]] || grep -qxF "$old" <<<"$titles" || echo "leave  $old, which is in no file any more: $name"
+done <<<"$policies"
 if [[ $yes != --yes ]]; then
   read -r -p "Go on? [y/N] " answer
   [[ $answer == y ]] || { echo "Nothing was changed." >&2; exit 1; }

@@ -11,6 +11,7 @@ from auth.store.transactions import TimedEvent
 from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredAuditTrail
 from shared.audit import PATIENCE_S, AuditEvent, keep
 from shared.storage.database import DatabaseBusyError
+from shared.telemetry import TallyCounter
 from tests.auth.conftest import Clock
 from tests.captured_logs import capture_logs
 from tests.kills import kills
@@ -118,7 +119,8 @@ async def test_what_does_not_fit_is_counted_and_logged_as_lost(
     assert MOST_WAITING == 1_000
     monkeypatch.setattr("auth.stored_audit.MOST_WAITING", 2)
     Outage(sqlite_store, monkeypatch)
-    trail = StoredAuditTrail(sqlite_store.audit)
+    counter = TallyCounter()
+    trail = StoredAuditTrail(sqlite_store.audit, counter=counter)
     with capture_logs() as logs:
         for _ in range(3):
             await trail.record(EVENT)
@@ -126,7 +128,7 @@ async def test_what_does_not_fit_is_counted_and_logged_as_lost(
         async with trail.run():
             pass
 
-    assert trail.lost == 3
+    assert trail.lost == counter.total("audit_events_lost") == 3
     assert [line["message"] for line in logs].count("audit_events_lost") == 2
 
 

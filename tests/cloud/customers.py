@@ -62,6 +62,8 @@ class Customer:
         self._may_go_on = asyncio.Event()
         self._may_go_on.set()
         self._rests = asyncio.Event()
+        self._news = asyncio.Condition()
+        self._starts_anew = False
 
     async def work(self) -> None:
         """Make calls until cancelled."""
@@ -82,19 +84,26 @@ class Customer:
         """End the pause."""
         self._may_go_on.set()
 
-    def change_key(self, key: str) -> None:
-        """Use another key from the next session on, as a person does who was given one."""
+    async def change_key(self, key: str) -> None:
+        """Go on with another key in a new session, as a person does who was given one."""
+        await self.pause()
         self.key = key
+        self._starts_anew = True
+        self.go_on()
 
-    async def new_session(self) -> None:
-        """Connect again, with the key of now."""
-        await self._leave()
+    async def until_done(self, calls: int) -> None:
+        """Wait until the customer has made so many calls in all."""
+        async with self._news:
+            await self._news.wait_for(lambda: len(self.done) >= calls)
 
     async def _rest(self) -> None:
         if not self._may_go_on.is_set():
             self._rests.set()
             await self._may_go_on.wait()
             self._rests.clear()
+        if self._starts_anew:
+            self._starts_anew = False
+            await self._leave()
 
     async def _one_ticket(self, summary: str) -> None:
         made = await self._call("create_ticket", TICKET | {"summary": summary, "idempotencyKey": summary})
@@ -115,17 +124,22 @@ class Customer:
                     client = self._client or await self._connect()
                     result = await client.call_tool(tool, arguments)
                 if not result.is_error:
-                    self.done.append(Done(tool, tries, time.monotonic() - began, ok=True, said=said))
+                    await self._note(Done(tool, tries, time.monotonic() - began, ok=True, said=said))
                     return dict(result.structured_content or {})
                 said = str((result.structured_content or {}).get("error", result.content))
             except Exception as error:  # noqa: BLE001 - whatever the SDK throws is a failed try
                 said = _first(error)
                 await self._leave()
             if time.monotonic() - began > PATIENCE_S:
-                self.done.append(Done(tool, tries, time.monotonic() - began, ok=False, said=said))
+                await self._note(Done(tool, tries, time.monotonic() - began, ok=False, said=said))
                 break
             await asyncio.sleep(AGAIN_S)
         return {}
+
+    async def _note(self, done: Done) -> None:
+        async with self._news:
+            self.done.append(done)
+            self._news.notify_all()
 
     async def _connect(self) -> Client:
         self.sessions += 1

@@ -31,7 +31,7 @@ def _tool(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
     return "tools/call", {"name": name, "arguments": arguments}
 
 
-ASKED: Final = (
+ASKED: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     _tool("get_statuses"),
     _tool("get_ticket_detail", ticketId="TCK-0001"),
     _tool("get_ticket_list", limit=5),

@@ -27,6 +27,7 @@ SERVICE: Final = "mcp-ticket-server"
 END_S: Final = 9.0
 """Seconds within which an instance must end after SIGTERM; Cloud Run kills it after ten."""
 JOB_S: Final = 60.0
+DATABASE: Final = "tickets"
 ROLES: Final = ("ticket_owner", "ticket_api", "mcp_server")
 FASTER_THAN_PEOPLE: Final = {
     f"MCP_{kind}_PER_MINUTE": "60000" for kind in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
@@ -91,7 +92,8 @@ class Stage:
         """Called when instances have come or gone."""
         self.ended: list[tuple[str, int, str]] = []
         """Name of the revision, exit code and output of every instance that has ended."""
-        self.database = "tickets"
+        self.api_settings: dict[str, str] = {}
+        """Settings of the ticket API beside those of its file."""
         self.pipe = Pipe()
         """The way from the MCP server to the ticket API."""
         self._folder = folder
@@ -105,21 +107,29 @@ class Stage:
         """Create the roles and the database of bootstrap.sh."""
         plain = f"LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"
         await self.postgres.execute(*(f"CREATE ROLE {role} {plain}" for role in ROLES))
-        await self.make_database(self.database)
+        await self.make_database()
 
-    async def make_database(self, name: str) -> None:
+    async def make_database(self) -> None:
         """Create an empty database of the owner."""
-        await self.postgres.execute(f"CREATE DATABASE {name} OWNER ticket_owner")
+        await self.postgres.execute(f"CREATE DATABASE {DATABASE} OWNER ticket_owner")
+
+    async def lose_database(self) -> None:
+        """Drop the database, whoever uses it."""
+        await self.postgres.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
     def url(self, role: str) -> str:
         """Return the address of the database for a role."""
-        url = self.postgres.admin.set(username=role, password=PASSWORD, database=self.database)
+        url = self.postgres.admin.set(username=role, password=PASSWORD, database=DATABASE)
         return url.render_as_string(hide_password=False)
+
+    def url_of_administrator(self) -> str:
+        """Return the address of the database for the server's administrator."""
+        return dsn(self.postgres.admin.set(database=DATABASE))
 
     @asynccontextmanager
     async def locked(self, table: str) -> AsyncGenerator[None]:
         """Hold a table, as a program does that does not end its transaction."""
-        connection = await asyncpg.connect(dsn(self.postgres.admin.set(database=self.database)), timeout=10)
+        connection = await asyncpg.connect(self.url_of_administrator(), timeout=10)
         try:
             async with connection.transaction():
                 await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", timeout=10)
@@ -135,14 +145,12 @@ class Stage:
             "$$ BEGIN NEW.summary := 'something else'; RETURN NEW; END $$",
             "CREATE TRIGGER meddle BEFORE INSERT ON tickets FOR EACH ROW "
             f"WHEN (NEW.summary = '{summary}') EXECUTE FUNCTION meddle()",
-            database=self.database,
+            database=DATABASE,
         )
         try:
             yield
         finally:
-            await self.postgres.execute(
-                "DROP TRIGGER meddle ON tickets", "DROP FUNCTION meddle()", database=self.database
-            )
+            await self.postgres.execute("DROP TRIGGER meddle ON tickets", "DROP FUNCTION meddle()", database=DATABASE)
 
     def job(self, image: Image, module: str, *arguments: str, **settings: str) -> str:
         """Run a job to its end; return what it said."""
@@ -168,6 +176,10 @@ class Stage:
         assert found is not None, said
         return found[0]
 
+    def end_key(self, image: Image, public_id: str) -> None:
+        """Revoke a key."""
+        self.job(image, "auth", "key", "revoke", public_id, "--yes", MCP_DATABASE_URL=self.url("mcp_server"))
+
     # ---- the ticket API
 
     def start_ticket_api(self, image: Image, **settings: str) -> None:
@@ -180,7 +192,7 @@ class Stage:
             "MCP_API_KEY": API_KEY,
             "MCP_DATABASE_URL": self.url("ticket_api"),
         }
-        process = self._api.enter_context(Process(image.module("ticket_api"), **given | settings))
+        process = self._api.enter_context(Process(image.module("ticket_api"), **given | self.api_settings | settings))
         process.wait_until_ready()
 
     def stop_ticket_api(self) -> None:
@@ -188,6 +200,11 @@ class Stage:
         api, self._api = self._api, None
         if api is not None:
             api.close()
+
+    def restart_ticket_api(self, image: Image, **settings: str) -> None:
+        """End it and start it of this image."""
+        self.stop_ticket_api()
+        self.start_ticket_api(image, **settings)
 
     # ---- the MCP server
 

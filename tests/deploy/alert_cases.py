@@ -130,6 +130,7 @@ _EQUAL: Final = revisions((5, 9, 9), (5, 9, 9))
 CASES: Final[Sequence[Case]] = (
     Case("AvailabilityBurnsFast", (65, 65, 6), failing(500, (77, 79, 0))),
     Case("AvailabilityBurnsFast", (65, 3, 3), failing(500, (0, 100, 0)), fires=(False, False, False), why="short"),
+    Case("AvailabilityBurnsFast", (65, 65, 65), failing(0.1, (0, 0.06, 0.09)), fires=(False, False, True), why="few"),
     Case("AvailabilityBurns", (370, 370, 32), failing(500, (30, 32, 0))),
     Case("AvailabilityBurns", (370, 6, 6), failing(500, (0, 300, 0)), fires=(False, False, False), why="short"),
     Case("AvailabilityBurnsSlowly", (450, 450, 38), failing(500, (4.9, 5.2, 0)), step="10m"),

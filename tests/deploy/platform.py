@@ -17,13 +17,14 @@ from typing import Any, Final
 from tests.debian import program
 from tests.processes import free_port
 
+SERVICE: Final = "mcp-ticket-server"
 DURATION: Final = "mcp_server_operation_duration_seconds"
 GCLOUD: Final = r"""#!{python}
-import json, pathlib, sys
+import json, pathlib, re, sys
 file = pathlib.Path({state!r})
 state = json.loads(file.read_text())
 arguments = sys.argv[1:]
-state["calls"].append(arguments)
+state["calls"].append(" ".join(arguments))
 def save():
     new = file.with_suffix(".new")
     new.write_text(json.dumps(state))
@@ -31,54 +32,83 @@ def save():
 save()
 if [one for one in state["refused"] if one in " ".join(arguments)]:
     sys.exit("ERROR: (gcloud) refused by the test")
-if arguments[:2] == ["auth", "print-access-token"]:
+what = arguments[:3]
+if what == ["auth", "print-access-token"]:
     print("token-of-gcloud")
-elif arguments[2] == "describe":
-    shares = [dict(revisionName=name, percent=share) for name, share in state["shares"].items()]
-    tags = [dict(revisionName=name, tag=tag) for tag, name in state["tags"].items()]
+elif what == ["secrets", "versions", "access"]:
+    print(state["key"], end="")
+elif what == ["run", "services", "describe"]:
+    service = state["services"][arguments[3]]
+    shares = [dict(revisionName=name, percent=share) for name, share in service["shares"].items()]
+    tags = [dict(revisionName=name, tag=tag) for tag, name in service["tags"].items()]
     print(json.dumps(dict(status=dict(traffic=shares + tags))))
-elif arguments[2] == "replace":
-    state["tags"] = dict(canary=state["next"])
-else:
+elif what == ["run", "services", "replace"]:
+    text = pathlib.Path(arguments[3]).read_text()
+    name, serving = (re.search(form, text, re.M)[1] for form in ("^  name: (.+)$", "revisionName: (.+)$"))
+    state["services"][name] = dict(shares={{serving: 100}}, tags=dict(canary="new"))
+elif what == ["run", "services", "update-traffic"]:
+    service = state["services"][arguments[3]]
     for one in arguments:
         name, _, values = one.partition("=")
         pairs = dict(pair.split("=") for pair in values.split(",")) if name.startswith("--to") else {{}}
         if pairs:
-            state["shares"] = {{revision: int(share) for revision, share in pairs.items()}}
+            service["shares"] = {{revision: int(share) for revision, share in pairs.items()}}
         if name == "--update-tags":
-            state["tags"] |= dict([values.split("=")])
+            service["tags"] |= dict([values.split("=")])
 save()
 """
 
 
 class Platform:
-    """One service with the revisions `old`, which serves, and `new`, which has the tag `canary`."""
+    """Two services, each with the revisions `old`, which serves, and `new`, which has the tag `canary`."""
 
     def __init__(self, folder: Path) -> None:
         self._state = folder / "state.json"
         self.folder = folder
-        self.write(calls=[], shares={"old": 100}, tags={"canary": "new"}, refused=[], next="new")
-        program = folder / "gcloud"
-        program.write_text(GCLOUD.format(python=sys.executable, state=str(self._state)), "utf-8")
-        program.chmod(0o755)
+        services = {name: {"shares": {"old": 100}, "tags": {"canary": "new"}} for name in (SERVICE, "ticket-api")}
+        self._write({"calls": [], "refused": [], "key": "", "services": services})
+        self.install("gcloud", GCLOUD.format(python=sys.executable, state=str(self._state)))
+
+    def install(self, name: str, text: str) -> None:
+        """Put a program on its search path."""
+        (self.folder / name).write_text(text, "utf-8")
+        (self.folder / name).chmod(0o755)
 
     def path(self) -> str:
-        """Return a search path on which its gcloud comes first."""
+        """Return a search path on which its programs come first."""
         return os.pathsep.join((str(self.folder), os.environ["PATH"]))
 
-    def write(self, **changes: Any) -> None:
-        """Change its state."""
-        state = json.loads(self._state.read_text("utf-8")) if self._state.exists() else {}
+    def read(self) -> Any:
+        """Return its state."""
+        return json.loads(self._state.read_text("utf-8"))
+
+    def _write(self, state: Any) -> None:
         new = self._state.with_suffix(".new")
-        new.write_text(json.dumps({**state, **changes}), "utf-8")
+        new.write_text(json.dumps(state), "utf-8")
         new.replace(self._state)
 
-    def __getitem__(self, name: str) -> Any:
-        return json.loads(self._state.read_text("utf-8"))[name]
+    def change(self, **changes: Any) -> None:
+        """Change what it refuses (parts of command lines) or the key that it keeps."""
+        self._write(self.read() | changes)
 
-    def divisions(self) -> list[str]:
-        """Return how the traffic was divided, one `--to-revisions` after the other."""
-        given = [one.partition("=") for call in self["calls"] for one in call]
+    def set_service(self, name: str = SERVICE, **changes: Any) -> None:
+        """Change the `shares` or `tags` of a service."""
+        state = self.read()
+        state["services"][name] |= changes
+        self._write(state)
+
+    def shares(self, service: str = SERVICE) -> dict[str, int]:
+        """Return the percentage of each revision."""
+        return dict(self.read()["services"][service]["shares"])
+
+    def tags(self, service: str = SERVICE) -> dict[str, str]:
+        """Return the revision of each tag."""
+        return dict(self.read()["services"][service]["tags"])
+
+    def divisions(self, service: str = SERVICE) -> list[str]:
+        """Return how the traffic of a service was divided, one `--to-revisions` after the other."""
+        calls = [call.split() for call in self.read()["calls"]]
+        given = [one.partition("=") for call in calls if call[2:4] == ["update-traffic", service] for one in call]
         return [values for name, _, values in given if name == "--to-revisions"]
 
 
@@ -106,7 +136,7 @@ class Revision:
         for error, total, slow in (
             ("", self.requests * self._scrapes, self.slow * self._scrapes),
             ("invalid_input", self.refused * self._scrapes, 0),
-            ("internal", self.errors if self.name in platform["shares"] else 0, 0),
+            ("internal", self.errors if self.name in platform.shares() else 0, 0),
         ):
             labels = f'{instance},mcp_method_name="tools/call",error_type="{error}"'
             if total:

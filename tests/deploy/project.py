@@ -1,4 +1,4 @@
-"""A Google Cloud project for bootstrap.sh and deploy.sh: `gcloud_standin.py` on the PATH, with its state in a folder."""
+"""A Google Cloud project for the scripts: `gcloud_standin.py` on the PATH, with its state in a folder."""
 
 import json
 import os
@@ -64,3 +64,17 @@ class Project:
         """How many calls changed something, or tried to."""
         file = self._folder / "changes"
         return int(file.read_text()) if file.exists() else 0
+
+
+Projects = Mapping[str, tuple[Project, subprocess.CompletedProcess[str]]]
+"""For each layout a project for which bootstrap.sh ran once, and that run."""
+
+
+def prepared(folder: Path) -> Projects:
+    """Run bootstrap.sh for each layout, answering its question."""
+    made = {}
+    for layout in LAYOUTS:
+        (folder / layout).mkdir()
+        project = Project(folder / layout)
+        made[layout] = (project, project.bootstrap(layout, said="y\n"))
+    return made

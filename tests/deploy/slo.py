@@ -62,45 +62,55 @@ BURNS: Final = (
     Burn("BurnsSlowly", 1, "3d", "6h", "ticket", "10 % of the budget of 30 days in three days"),
 )
 WINDOWS: Final = ("5m", "30m", "1h", "6h", "3d", "30d")
+FEW: Final = 5
+"""Bad events below which nothing pages: with little traffic, one failure would be a large share."""
 
 
 class Objective(NamedTuple):
-    """What share of `what` may be bad, and how that share is computed over a window."""
+    """What share of the events may be bad, and how these are counted."""
 
     name: str
     record: str
     budget: float
-    bad_ratio: str
-    """PromQL with WINDOW."""
+    bad: str
+    """PromQL with WINDOW: bad events per second; all events likewise."""
+    all: str
     what: str
     look: str
+
+    def ratio(self, window: str) -> str:
+        """Return the PromQL of the share of bad events over `window`."""
+        return f"({self.bad})\n  / ({self.all})\n".replace("WINDOW", window)
+
+    def number(self, window: str) -> str:
+        """Return the PromQL of the number of bad events over `window`."""
+        return f"{self.bad}\n".replace("rate(", "increase(").replace("WINDOW", window)
 
 
 OBJECTIVES: Final = (
     Objective(
-        "Availability",
-        "ticket_server:failed_operations:ratio_rate",
-        0.005,
-        f"""\
-((sum(rate({OPERATIONS}_count{{error_type=~"{OUR_FAULT}"}}[WINDOW])) or vector(0))
-    + (sum(rate({REFUSED}[WINDOW])) or vector(0)))
-  / (sum(rate({OPERATIONS}_count[WINDOW])) + (sum(rate({REFUSED}[WINDOW])) or vector(0)))
-""",
-        "of the MCP operations fail by our fault",
-        "Look at the errors by kind on the dashboard: they name the ticket API, a database, the session broker or this "
-        "server. Then look at the alert of that part, and at the newest revision.",
+        name="Availability",
+        record="ticket_server:failed_operations:",
+        budget=0.005,
+        bad=f"""\
+(sum(rate({OPERATIONS}_count{{error_type=~"{OUR_FAULT}"}}[WINDOW])) or vector(0))
+  + (sum(rate({REFUSED}[WINDOW])) or vector(0))""",
+        all=f"sum(rate({OPERATIONS}_count[WINDOW])) + (sum(rate({REFUSED}[WINDOW])) or vector(0))",
+        what="of the MCP operations fail by our fault",
+        look="Look at the errors by kind on the dashboard: they name the ticket API, a database, the session broker or "
+        "this server. Then look at the alert of that part, and at the newest revision.",
     ),
     Objective(
-        "Latency",
-        "ticket_server:slow_calls:ratio_rate",
-        0.05,
-        f"""\
-1 - sum(rate({OPERATIONS}_bucket{{{CALLS},{WITHIN_A_SECOND}}}[WINDOW]))
-  / sum(rate({OPERATIONS}_count{{{CALLS}}}[WINDOW]))
-""",
-        "of the tool calls take more than a second",
-        "Look at the split of the latency on the dashboard: either the ticket API is slow (TicketApiSlow), or this "
-        "server is (OwnTimeSlow, CallsQueue).",
+        name="Latency",
+        record="ticket_server:slow_calls:",
+        budget=0.05,
+        bad=f"""\
+sum(rate({OPERATIONS}_count{{{CALLS}}}[WINDOW]))
+  - sum(rate({OPERATIONS}_bucket{{{CALLS},{WITHIN_A_SECOND}}}[WINDOW]))""",
+        all=f"sum(rate({OPERATIONS}_count{{{CALLS}}}[WINDOW]))",
+        what="of the tool calls take more than a second",
+        look="Look at the split of the latency on the dashboard: either the ticket API is slow (TicketApiSlow), or "
+        "this server is (OwnTimeSlow, CallsQueue).",
     ),
 )
 
@@ -108,17 +118,12 @@ _HEAD: Final = """\
 # The two objectives of 30 days: 99.5 % of the MCP operations do not fail by our fault, and 95 % of the tool calls end
 # within a second. Written by `python3 run.py renew` from tests/deploy/slo.py; do not edit.
 groups:
-  - name: slo-ratios
-    interval: 30s
-    rules:
-"""
-_ALERTS: Final = """\
   - name: slo
     interval: 30s
     rules:
 """
 _RECORD: Final = """\
-- record: {record}{window}
+- record: {record}
   expr: |
 {expr}"""
 _ALERT: Final = """\
@@ -163,31 +168,31 @@ _REVISION_WORSE: Final = f"""\
 
 def slo_rules() -> str:
     """Return the text of the rule file."""
-    return (
-        _HEAD
-        + "".join(indent(one, 6 * " ") for one in _records())
-        + _ALERTS
-        + "".join(indent(one, 6 * " ") for one in _alerts())
-        + _REVISION_WORSE
-    )
+    return _HEAD + "".join(indent(one, 6 * " ") for one in (*_records(), *_alerts())) + _REVISION_WORSE
 
 
 def _records() -> Iterator[str]:
     for objective in OBJECTIVES:
         for window in WINDOWS:
-            expr = indent(objective.bad_ratio.replace("WINDOW", window), 4 * " ")
-            yield _RECORD.format(record=objective.record, window=window, expr=expr)
+            expr = indent(objective.ratio(window), 4 * " ")
+            yield _RECORD.format(record=f"{objective.record}ratio_rate{window}", expr=expr)
+        for burn in BURNS:
+            if burn.severity == "page":
+                expr = indent(objective.number(burn.long), 4 * " ")
+                yield _RECORD.format(record=f"{objective.record}increase{burn.long}", expr=expr)
 
 
 def _alerts() -> Iterator[str]:
     for objective in OBJECTIVES:
         for burn in BURNS:
-            name = f"{objective.name}{burn.suffix}"
             threshold = f"{burn.rate:g} * {objective.budget:g}"
+            conditions = [f"{objective.record}ratio_rate{window} > {threshold}" for window in (burn.long, burn.short)]
+            if burn.severity == "page":
+                conditions.append(f"{objective.record}increase{burn.long} >= {FEW}")
+            name = f"{objective.name}{burn.suffix}"
             yield _ALERT.format(
                 name=name,
-                expr=f"    {objective.record}{burn.long} > {threshold}\n"
-                f"      and {objective.record}{burn.short} > {threshold}",
+                expr=indent("\n  and ".join(conditions), 4 * " "),
                 severity=burn.severity,
                 summary=f"{{{{ $value | humanizePercentage }}}} {objective.what}.",
                 description=indent(fill(f"That spends {burn.spent}. {objective.look}", 108), 6 * " "),

@@ -1,4 +1,4 @@
-"""bootstrap.sh creates what is missing, once; deploy.sh deploys the jobs before the services. With a stand-in for gcloud."""
+"""bootstrap.sh creates what is missing, once; deploy.sh runs the jobs before the services. With a gcloud stand-in."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from shared.storage.database import resolve_url
-from tests.deploy.project import LAYOUTS, Project
+from tests.deploy.project import LAYOUTS, Project, Projects
 from tests.deploy.test_cloud_run import FOLDER, VALUES
 
 GENERATED: Final = {
@@ -32,6 +32,9 @@ BY_HAND: Final = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("bootstrap")  # which shares the three projects
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
@@ -47,9 +50,10 @@ def values_of(project: Project) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_first_run_creates_everything_and_a_second_one_nothing(layout: str, project: Project) -> None:
-    first = project.bootstrap(layout, said="y\n")
+def test_a_first_run_creates_everything_and_a_second_one_nothing(layout: str, projects: Projects) -> None:
+    project, first = projects[layout]
     state, changes = project.state, project.changes
+
     second = project.bootstrap(layout)
 
     assert (first.returncode, first.stderr) == (0, "")
@@ -62,8 +66,8 @@ def test_a_first_run_creates_everything_and_a_second_one_nothing(layout: str, pr
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_no_secret_is_printed_or_stands_in_an_argument(layout: str, project: Project) -> None:
-    run = project.bootstrap(layout, "--yes")
+def test_no_secret_is_printed_or_stands_in_an_argument(layout: str, projects: Projects) -> None:
+    project, run = projects[layout]
 
     seen = f"{run.stdout} {run.stderr} {project.calls}"
     secrets = list(values_of(project))
@@ -73,8 +77,8 @@ def test_no_secret_is_printed_or_stands_in_an_argument(layout: str, project: Pro
     assert len(keys) == len(set(keys)) >= 4
 
 
-def test_the_plan_names_each_change_and_is_the_order_of_the_changes(project: Project) -> None:
-    run = project.bootstrap("production", "--yes")
+def test_the_plan_names_each_change_and_is_the_order_of_the_changes(projects: Projects) -> None:
+    _, run = projects["production"]
 
     planned = re.findall(r"^  (.+)$", run.stdout, re.MULTILINE)
     done = re.findall(r"^\[\d+/\d+\] (.+)$", run.stdout, re.MULTILINE)
@@ -91,18 +95,15 @@ def test_without_a_yes_nothing_changes(said: str, project: Project) -> None:
     assert (project.changes, project.state) == (0, {})
 
 
-@pytest.mark.parametrize("interrupted_at", [1, 12, 25, 33, 40, 44, 47, 52])
-def test_a_run_after_an_interruption_finishes(interrupted_at: int, project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("interrupted_at", [33, *(pytest.param(at, marks=pytest.mark.long) for at in (1, 12, 34, 44))])
+def test_a_run_after_an_interruption_finishes(interrupted_at: int, project: Project, projects: Projects) -> None:
     broken = project.bootstrap("production", "--yes", STANDIN_FAIL_AT=str(interrupted_at))
     rest = project.bootstrap("production", "--yes")
 
     assert broken.returncode != 0
     assert "connection lost" in broken.stderr
     assert (rest.returncode, rest.stderr) == (0, "")
-    other = tmp_path / "other"
-    other.mkdir()
-    whole = Project(other)
-    whole.bootstrap("production", "--yes")
+    whole, _ = projects["production"]
     assert project.state["there"].keys() == whole.state["there"].keys()
     assert sorted(project.state["roles"]) == sorted(whole.state["roles"])
     assert project.state["secrets"].keys() == whole.state["secrets"].keys()
@@ -128,8 +129,8 @@ def test_a_pilot_grows_into_production(project: Project) -> None:
     assert project.state["secrets"]["ticket-api-key"] == before
 
 
-def test_the_database_urls_reach_the_socket_of_cloud_sql_as_roles_that_bypass_nothing(project: Project) -> None:
-    project.bootstrap("production", "--yes")
+def test_the_database_urls_reach_the_socket_of_cloud_sql_as_roles_that_bypass_nothing(projects: Projects) -> None:
+    project, _ = projects["production"]
 
     for secret, role in (("ticket-api-database-url", "ticket_api"), ("mcp-identity-database-url", "mcp_server")):
         url = resolve_url(project.state["secrets"][secret][0])
@@ -146,19 +147,19 @@ def test_the_database_urls_reach_the_socket_of_cloud_sql_as_roles_that_bypass_no
 
 
 def test_without_github_there_is_no_way_in_for_workflows(project: Project) -> None:
-    project.bootstrap("production", "--yes", GITHUB_REPOSITORY_ID="", GITHUB_OWNER_ID="")
+    project.bootstrap("pilot", "--yes", GITHUB_REPOSITORY_ID="", GITHUB_OWNER_ID="")
 
     assert not [name for name in project.state["there"] if "workload" in name or "deployer" in name or "smoke" in name]
 
 
-def test_only_the_main_branch_of_one_repository_acts_as_the_deployer(project: Project) -> None:
-    project.bootstrap("production", "--yes")
+def test_only_the_main_branch_and_releases_of_one_repository_act_as_the_deployer(projects: Projects) -> None:
+    project, _ = projects["production"]
 
     provider = project.state["there"]["iam workload-identity-pools providers/github-actions"]
     assert provider["--attribute-condition"].split(" && ") == [
         "assertion.repository_id == '1234'",
         "assertion.repository_owner_id == '99'",
-        "assertion.ref == 'refs/heads/main'",
+        "(assertion.ref == 'refs/heads/main' || assertion.ref.startsWith('refs/tags/v'))",
     ]
     members = [member for on, _, member in project.state["roles"] if on == "iam service-accounts/deployer"]
     assert [member.rpartition("/")[2] for member in members] == ["1234"]
@@ -179,7 +180,7 @@ def test_only_the_main_branch_of_one_repository_acts_as_the_deployer(project: Pr
 def test_a_wrong_command_line_changes_nothing(
     arguments: tuple[str, ...], variables: dict[str, str], project: Project
 ) -> None:
-    run = project.run([str(FOLDER / "bootstrap.sh"), *arguments], "", {"GITHUB_REPOSITORY_ID": "", **variables})
+    run = project.run([str(FOLDER / "bootstrap.sh"), *arguments], "", {"GITHUB_REPOSITORY_ID": "1", **variables})
 
     assert (run.returncode, project.changes) == (2, 0)
     assert "usage: " in run.stderr
@@ -187,9 +188,9 @@ def test_a_wrong_command_line_changes_nothing(
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_jobs_run_before_the_services_and_only_the_mcp_server_may_call_the_ticket_api(
-    layout: str, project: Project
+    layout: str, projects: Projects
 ) -> None:
-    project.bootstrap(layout, "--yes")
+    project, _ = projects[layout]
     known = len(project.calls)
 
     run = project.deploy(layout)
@@ -204,8 +205,8 @@ def test_jobs_run_before_the_services_and_only_the_mcp_server_may_call_the_ticke
     assert f"image: {VALUES['IMAGE']}\n" in project.state["there"]["run services/mcp-ticket-server"]["file"]
 
 
-def test_nothing_is_deployed_while_a_value_is_missing(project: Project) -> None:
-    project.bootstrap("production", "--yes")
+def test_nothing_is_deployed_while_a_value_is_missing(projects: Projects) -> None:
+    project, _ = projects["production"]
     before = project.state
 
     run = project.deploy("production", DOMAIN="")

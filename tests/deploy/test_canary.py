@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import pytest
 
-from tests.deploy.platform import Platform, Revision, exposed, prometheus
+from tests.deploy.platform import SERVICE, Platform, Revision, exposed, prometheus
 from tests.processes import ROOT, Process, environment
 
 CANARY: Final = ROOT / "gcp-deploy" / "canary.py"
-SERVICE: Final = "mcp-ticket-server"
 HASTE: Final = ("--every", "0.3", "--watch", "1.5", "--min-requests", "100", "--deadline", "20", "--max-blind", "20")
 CLOSED: Final = "http://127.0.0.1:9"
 needs_prometheus: Final = pytest.mark.debian("prometheus")
@@ -50,9 +49,9 @@ def released(platform: Platform, *revisions: Revision, options: tuple[str, ...] 
 def test_a_good_revision_gets_a_part_and_then_all_of_the_traffic(platform: Platform) -> None:
     code, said = released(platform, Revision("old"), Revision("new", refused=5))
 
-    assert (code, platform["shares"]) == (0, {"new": 100})
+    assert (code, platform.shares()) == (0, {"new": 100})
     assert platform.divisions() == ["new=5,old=95", "new=100"]
-    assert platform["tags"] == {"canary": "new", "previous": "old"}
+    assert platform.tags() == {"canary": "new", "previous": "old"}
     assert "new has all traffic" in said
 
 
@@ -71,11 +70,11 @@ def test_a_bad_revision_loses_its_traffic(platform: Platform, new: Revision, why
 
     code, said = released(platform, Revision("old"), new, options=options)
 
-    assert (code, platform["shares"]) == (1, {"old": 100})
+    assert (code, platform.shares()) == (1, {"old": 100})
     assert platform.divisions() == ["new=5,old=95", "old=100"]
     assert "Aborted: new: " in said
     assert why in said
-    assert "previous" not in platform["tags"]
+    assert "previous" not in platform.tags()
 
 
 @needs_prometheus
@@ -85,23 +84,23 @@ def test_a_single_error_of_a_new_kind_counts(platform: Platform) -> None:
         platform, Revision("old"), Revision("new", errors=3), options=("--watch", "5", "--min-requests", "10")
     )
 
-    assert (code, platform["shares"]) == (1, {"old": 100})
+    assert (code, platform.shares()) == (1, {"old": 100})
     assert "3 of" in said
 
 
 @needs_prometheus
 def test_the_label_of_a_revision_can_be_named(platform: Platform) -> None:
-    platform.write(shares={"old-1": 100}, tags={"canary": "new-1"})
+    platform.set_service(shares={"old-1": 100}, tags={"canary": "new-1"})
 
     code, _ = released(platform, Revision("old"), Revision("new"), options=("--revision-label", "instance"))
 
-    assert (code, platform["shares"]) == (0, {"new-1": 100})
+    assert (code, platform.shares()) == (0, {"new-1": 100})
 
 
 def test_without_prometheus_nothing_is_released(platform: Platform) -> None:
     code, said = canary(platform, "release", "--prometheus", CLOSED, *HASTE, "--max-blind", "1")
 
-    assert (code, platform["shares"]) == (1, {"old": 100})
+    assert (code, platform.shares()) == (1, {"old": 100})
     assert "Prometheus has not answered for 1 s" in said
 
 
@@ -144,7 +143,7 @@ def test_an_answer_that_is_none_stops_a_release(
     address, asked = not_prometheus
     code, said = canary(platform, "release", "--prometheus", address, *HASTE, "--max-blind", "1")
 
-    assert (code, platform["shares"]) == (1, {"old": 100})
+    assert (code, platform.shares()) == (1, {"old": 100})
     assert "not today" in said
     assert set(asked) == {None}, "Google's token is for Google"
 
@@ -172,12 +171,12 @@ def test_a_signal_puts_the_traffic_back(platform: Platform, number: int) -> None
         process.send(number)
         code = process.wait()
 
-    assert (code, platform["shares"]) == (1, {"old": 100})
+    assert (code, platform.shares()) == (1, {"old": 100})
     assert "old has all traffic of mcp-ticket-server again." in process.said
 
 
 def test_traffic_that_cannot_be_put_back_is_said_with_the_command(platform: Platform) -> None:
-    platform.write(refused=["old=100"])
+    platform.change(refused=["old=100"])
 
     code, said = canary(platform, "release", "--prometheus", CLOSED, *HASTE, "--max-blind", "0.1")
 
@@ -188,7 +187,7 @@ def test_traffic_that_cannot_be_put_back_is_said_with_the_command(platform: Plat
 
 
 def test_a_share_that_gcloud_refuses_is_taken_back_in_case_it_was_given(platform: Platform) -> None:
-    platform.write(refused=["new=5"])
+    platform.change(refused=["new=5"])
 
     code, said = canary(platform, "release", "--prometheus", CLOSED)
 
@@ -221,7 +220,8 @@ def test_two_layouts_of_the_broker_never_share_the_traffic(
 def test_a_release_that_cannot_begin_changes_nothing(
     platform: Platform, state: dict[str, Any], options: tuple[str, ...], says: str
 ) -> None:
-    platform.write(**state)
+    platform.change(refused=state.pop("refused", []))
+    platform.set_service(**state)
 
     code, said = canary(platform, "release", "--prometheus", CLOSED, *options)
 
@@ -241,25 +241,33 @@ def test_one_step_goes_back_and_a_second_one_changes_nothing(platform: Platform)
     assert canary(platform, "back") == (0, "old already has all traffic of mcp-ticket-server.\n")
 
 
-def test_one_step_goes_back_to_a_named_revision_and_for_several_services(platform: Platform) -> None:
+def test_one_step_goes_back_to_a_named_revision(platform: Platform) -> None:
     assert canary(platform, "back")[0] == 2, "nothing was there before"
+
     assert canary(platform, "back", "--revision", "older")[0] == 0
-    assert platform["shares"] == {"older": 100}
+    assert platform.shares() == {"older": 100}
 
-    platform.write(tags={"previous": "old"})
-    code, said = canary(platform, "back", "ticket-api")
-    assert code == 0
-    assert "of ticket-api" in said
+
+def test_one_step_goes_back_for_several_services_or_for_none(platform: Platform) -> None:
+    platform.set_service(tags={"previous": "older"})
+    assert canary(platform, "back", "ticket-api")[0] == 2
     assert canary(platform, "back", "ticket-api", "--revision", "older")[0] == 2
+    assert platform.divisions() == []
+
+    platform.set_service("ticket-api", tags={"previous": "oldest"})
+    assert canary(platform, "back", "ticket-api")[0] == 0
+    assert (platform.shares(), platform.shares("ticket-api")) == ({"older": 100}, {"oldest": 100})
 
 
-def test_what_was_before_is_still_known_after_a_new_revision_is_staged(platform: Platform) -> None:
-    platform.write(tags={"previous": "older"})
+def test_what_was_before_is_still_known_after_a_new_revision_is_staged(platform: Platform, tmp_path: Path) -> None:
+    platform.set_service(tags={"previous": "older"})
+    rendered = tmp_path / "rendered.yaml"
+    rendered.write_text("metadata:\n  name: mcp-ticket-server\ntraffic:\n- revisionName: old\n", "utf-8")
 
-    assert canary(platform, "stage", "rendered.yaml") == (0, "")
+    assert canary(platform, "stage", str(rendered)) == (0, "")
 
-    assert platform["tags"] == {"canary": "new", "previous": "older"}
-    assert platform["shares"] == {"old": 100}
+    assert platform.tags() == {"canary": "new", "previous": "older"}
+    assert platform.shares() == {"old": 100}
 
 
 # ---- the decision --------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from tests.processes import API_KEY, KEY, started
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEXT: Final = (ROOT / "Dockerfile").read_text("utf-8")
-ENTRY_POINTS: Final = ("cloud_mcp_server.py", "ticket_api/__main__.py")
+ENTRY_POINTS: Final = ("cloud_mcp_server.py", "ticket_api/__main__.py", "recovery/__main__.py")
 
 
 def instructions(text: str) -> list[tuple[str, str]]:

@@ -69,6 +69,12 @@ class Cloud:
         """What the project has now."""
         return dict(json.loads(self._state.read_text()))
 
+    def put(self, kind: str, name: str, one: dict[str, Any]) -> None:
+        """Add something to the project."""
+        state = self.state
+        state[kind][name] = one
+        self._state.write_text(json.dumps(state))
+
     def apply(self, *arguments: str, answer: str = "") -> subprocess.CompletedProcess[str]:
         """Run the script."""
         environment = {**os.environ, "PATH": f"{self._folder}:{os.environ['PATH']}", "CLOUD": str(self._state)}
@@ -100,6 +106,18 @@ def test_it_creates_everything_once_and_updates_it_the_next_time(cloud: Cloud) -
     assert {one["notificationChannels"][0] for one in created["policies"].values()} == {CHANNEL}
     (check,) = created["uptime"].values()
     assert check["monitoredResource"]["labels"] == {"project_id": "example", "host": "mcp.example.com"}
+
+
+def test_a_policy_of_an_earlier_release_is_named_and_left_alone(cloud: Cloud) -> None:
+    cloud.put("policies", "projects/example/policies/old", {"displayName": "ticket-server/Old"})
+
+    done = cloud.apply(*ARGUMENTS, "--yes")
+
+    assert done.returncode == 0, done.stderr
+    assert "leave  ticket-server/Old, which is in no file any more: projects/example/policies/old\n" in done.stdout
+    assert done.stdout.count("leave") == 1
+    assert cloud.apply(*ARGUMENTS, "--yes").stdout.count("leave") == 1
+    assert cloud.state["policies"]["projects/example/policies/old"] == {"displayName": "ticket-server/Old"}
 
 
 def test_the_token_is_never_an_argument(cloud: Cloud) -> None:

@@ -99,7 +99,7 @@ def test_nothing_that_answers_fails_with_a_sentence() -> None:
 
 def test_the_key_is_sent_to_no_other_server() -> None:
     module = importlib.import_module("gcp-deploy.smoke")
-    server = module.Server("https://tickets.example.com", KEY, 1.0)
+    server = module.Deployment("https://tickets.example.com", KEY, 1.0)
 
     for endpoint in ("https://elsewhere.example.com/messages", "http://tickets.example.com/messages", "//elsewhere/"):
         with pytest.raises(module.SmokeError, match="another server"):

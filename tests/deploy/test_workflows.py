@@ -1,5 +1,6 @@
 """The workflows: three linters of others with planted mistakes, and this project's own rules."""
 
+import importlib
 import os
 import re
 import shutil
@@ -165,6 +166,44 @@ def test_what_moves_traffic_is_approved_and_alone() -> None:
     assert upgrade["concurrency"] == {"group": "traffic", "cancel-in-progress": False}
     assert rollback["concurrency"] == {"group": "traffic", "cancel-in-progress": True}
     assert workflow("release")["jobs"]["release"]["needs"] == ["check", "package", "image"]
+
+
+def test_what_workflows_name_exists_where_it_is_created_and_documented() -> None:
+    text = "".join(text_of(name) for name in NAMES)
+    page = (ROOT / "gcp-deploy" / "DEPLOYING.md").read_text("utf-8")
+    bootstrap = (ROOT / "gcp-deploy" / "bootstrap.sh").read_text("utf-8")
+    upgraded = workflow("deploy")["jobs"]["upgrade"]["env"]
+
+    filled_in = importlib.import_module("gcp-deploy.render").VARIABLES
+    assert set(upgraded) - {"LAYOUT"} == set(filled_in), "all that a file of a layout may need"
+    assert {name for name in re.findall(r"vars\.(\w+)", text) if f"| `{name}` |" not in page} == set()
+    for environment in re.findall(r"environment: (\w+)", text):
+        assert f"`{environment}`" in page
+    (account,) = set(re.findall(r"service_account: (\w+)@", text))
+    (pool, provider) = set(re.findall(r"workloadIdentityPools/([\w-]+)/providers/([\w-]+)", text)).pop()
+    assert f"account {account}\n" in bootstrap
+    assert f"workload-identity-pools create {pool} " in bootstrap
+    assert f"providers create-oidc {provider} " in bootstrap
+    for secret in re.findall(r"--secret=([\w-]+)", (ROOT / "gcp-deploy" / "upgrade.sh").read_text("utf-8")):
+        assert f"secret {secret} " in bootstrap
+
+
+def test_the_page_names_every_workflow_and_the_defaults_of_the_canary() -> None:
+    page = (ROOT / "gcp-deploy" / "DEPLOYING.md").read_text("utf-8")
+    program = (ROOT / "gcp-deploy" / "canary.py").read_text("utf-8")
+
+    assert [name for name in NAMES if name != "image" and f"`{name}.yml`" not in page] == []
+    said = {"max-error-ratio": "1 %", "max-p95": "1 s", "min-requests": "200", "max-blind": "60 s"}
+    coded = dict(re.findall(r'\("--([\w-]+)", ([\d.]+),', program))
+    assert {name: coded[name] for name in said} == {
+        "max-error-ratio": "0.01",
+        "max-p95": "1.0",
+        "min-requests": "200",
+        "max-blind": "60.0",
+    }
+    assert {name for name, value in said.items() if f"`--{name}` ({value})" not in page} == set()
+    assert coded["watch"] == "600.0"
+    assert "at least 10 minutes and 200 requests" in page
 
 
 # ---- CI runs what the documents say --------------------------------------------------------------------------------

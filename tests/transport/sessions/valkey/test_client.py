@@ -462,3 +462,15 @@ def test_an_address_that_cannot_be_read_is_not_shown(url: str) -> None:
     with pytest.raises(ValueError, match="cannot be read") as unreadable:
         ValkeyClient(url, channels=["news"], heard=print, came_up=never)
     assert SECRET not in str(unreadable.getrepr(style="native"))
+
+
+async def test_calls_are_counted_by_whether_they_were_answered(valkey: ValkeyServer) -> None:
+    async with linked(valkey) as (client, _):
+        await client.call(ECHO, "x")
+        with pytest.raises(ResponseError):
+            await client.call(WRONG, "x")
+        valkey.kill()
+        with pytest.raises(BrokerUnavailableError):
+            await client.call(ECHO, "x", wait_s=0.05)
+
+        assert client.calls == {"ok": 1, "failed": 2}
