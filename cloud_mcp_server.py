@@ -184,10 +184,10 @@ class CloudMCPServer:
 
     def health(self) -> Mapping[str, Any]:
         """Return what `GET /health` says of a running process."""
-        wires = self.transport.wires
-        transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
+        transport = "all" if len(self.transport.wires) > 1 else "".join(self.transport.wires)  # as in the settings
+        more = {"oauth_enabled": self._settings.signs_in or None, "layout": self.transport.layout}
         said = {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
-        return {**said, "oauth_enabled": True} if self._settings.signs_in else said
+        return said | {name: value for name, value in more.items() if value is not None}
 
     def _situation(self, settings: CloudSettings, request: Request) -> Situation:
         """Return what the page for people says."""

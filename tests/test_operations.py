@@ -26,6 +26,7 @@ from tests.processes import KEY, OPERATOR_KEY, START_S, http_door
 from tests.valkey import ValkeyServer
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import SessionView
+from transport.sessions.valkey.scripts import LAYOUT
 
 AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 
@@ -115,8 +116,10 @@ def test_the_server_listens_while_valkey_is_unreachable_and_has_started_once_it_
             time.sleep(0.05)
         valkey.kill()
         without = httpx2.get(f"{address}/started").status_code
+        layout = httpx2.get(f"{address}/health").json()["layout"]
 
     assert (alive, starting, started, without) == (200, 503, 200, 200)
+    assert layout == LAYOUT, "a canary compares it"
 
 
 @kills("operations.py", "if is_operator else NO_OPERATOR", "if True else NO_OPERATOR")

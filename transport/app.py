@@ -316,6 +316,11 @@ class Transport:
         """Whether sessions can be reached now."""
         return self._broker.is_up
 
+    @property
+    def layout(self) -> int | None:
+        """The form in which instances share sessions; see `InstanceHub`."""
+        return self._broker.layout
+
     async def sessions(self, most: int) -> list[SessionView]:
         """Return who has a session, on whatever instance: at most `most`, the one that was opened last first.
 

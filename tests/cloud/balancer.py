@@ -118,9 +118,12 @@ class Balancer:
         traffic = self.traffic
         traffic.ports = traffic.ports if ports is None else ports
         traffic.shares = traffic.shares if shares is None else shares
-        traffic.tags = traffic.tags if tags is None else tags
+        wanted = traffic.tags if tags is None else tags
+        traffic.tags = {
+            tag: name for tag, name in wanted.items() if name in traffic.ports
+        }  # not of those that are gone
         traffic.generation += 1
-        unknown = {*traffic.shares, *traffic.tags.values()} - traffic.ports.keys()
+        unknown = traffic.shares.keys() - traffic.ports.keys()
         assert not unknown, f"no revision {unknown}"
         assert sum(traffic.shares.values()) == 100
         self._write(traffic)

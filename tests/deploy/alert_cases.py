@@ -147,8 +147,12 @@ CASES: Final[Sequence[Case]] = (
         (65, 65, 6),
         {
             f'{OPERATION}_count{{{_AT},error_type=""}}': (100, 100, 100),
-            f'ticket_server_http_refusals_total{{{_AT},status="503",kind="broker_unavailable"}}': (7, 9, 0),
-            f'ticket_server_http_refusals_total{{{_AT},status="503",kind="draining"}}': (50, 50, 50),
+            f'ticket_server_http_refusals_total{{{_AT},status="503",kind="unauthenticated"}}': (7, 9, 0),
+            f'ticket_server_http_refusals_total{{{_AT},status="503",kind="broker_unavailable"}}': (
+                50,
+                50,
+                50,
+            ),  # operations, too
             f'ticket_server_http_refusals_total{{{_AT},status="401",kind="unauthenticated"}}': (50, 50, 50),
         },
         why="refused",
@@ -212,7 +216,7 @@ CASES: Final[Sequence[Case]] = (
         {
             f'ticket_server_http_refusals_total{{{_AT},status="401",kind="unauthenticated"}}': (15, 16, 16),
             f'ticket_server_http_refusals_total{{{_AT},status="429",kind="unauthenticated"}}': (14, 16, 10),
-            f'ticket_server_http_refusals_total{{{_AT},status="404",kind="unknown_session"}}': (50, 50, 50),
+            f'ticket_server_http_refusals_total{{{_AT},status="503",kind="unauthenticated"}}': (50, 50, 50),
         },
     ),
     Case("RateLimitsReached", (30, 30, 20), limited("rate", (5, 6, 5))),

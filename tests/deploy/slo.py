@@ -37,8 +37,8 @@ OUR_FAULT: Final = "|".join(sorted(kinds(OUR_FAULT_CLASSES) | {TicketServerError
 """Values of `error_type` that count against the first objective."""
 
 OPERATIONS: Final = "mcp_server_operation_duration_seconds"
-REFUSED: Final = 'ticket_server_http_refusals_total{status=~"5..",kind!="draining"}'
-"""Requests that never became an operation; what a stopping instance refuses is served by another one at once."""
+REFUSED: Final = 'ticket_server_http_refusals_total{status="503",kind="unauthenticated"}'
+"""Requests whose key could not be checked: they are refused before they are read, so they are no operations."""
 CALLS: Final = 'mcp_method_name="tools/call"'
 WITHIN_A_SECOND: Final = 'le=~"1|1[.]0"'
 """The label is 1.0 on GET /metrics, and 1 where OpenTelemetry brought the histogram."""

@@ -256,6 +256,11 @@ class InstanceHub(Protocol):
         ...
 
     @property
+    def layout(self) -> int | None:
+        """The number of the form of what instances share: sessions of another number are unknown; None without it."""
+        ...
+
+    @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
         ...

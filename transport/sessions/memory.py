@@ -163,7 +163,7 @@ class InMemoryBroker:
         clock: seconds, monotonic.
     """
 
-    is_shared = False
+    is_shared, layout = False, None
     is_up = True
     calls: Mapping[str, int] = MappingProxyType({})
 

@@ -69,6 +69,7 @@ class ValkeyBroker:
     """
 
     is_shared = True
+    layout = scripts.LAYOUT
 
     def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
         self._limits = limits if limits is not None else Limits()
