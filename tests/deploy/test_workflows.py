@@ -36,7 +36,7 @@ ACTIONS: Final = {
         *("name", "path", "if-no-files-found", "retention-days", "compression-level", "overwrite"),
         *("include-hidden-files", "archive"),
     },
-    "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1": {"name", "path"},
+    "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1": {"name", "path", "merge-multiple"},
     "google-github-actions/auth@7c6bc770dae815cd3e89ee6cdf493a5fab2cc093 # v3.0.0": {
         *("project_id", "workload_identity_provider", "service_account", "audience", "create_credentials_file"),
         *("export_environment_variables", "token_format", "access_token_lifetime"),
