@@ -1,5 +1,5 @@
 # One image for two services: the HTTP server (the command below) and the ticket API (`python -m ticket_api`).
-# Probes and limits are in gcp-deploy/*.yaml; Cloud Run ignores HEALTHCHECK.
+# Probes and limits are in gcp-deploy/*/*.yaml; Cloud Run ignores HEALTHCHECK.
 
 FROM python:3.13.16-slim-trixie@sha256:bf44cdfcb76cd3b41e879bc058fc37ec5872002ccfde7fcb765e218cde0cd79c AS base
 

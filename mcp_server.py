@@ -33,9 +33,8 @@ from shared import stdio_wire
 from shared.client_habits import ClientHabits
 from shared.config import StdioSettings, load, notes, service_context
 from shared.environment import SettingsError
-from shared.exporting import exporting
 from shared.identity import Scope
-from shared.request_log import RequestLines
+from shared.request_lines import RequestLines
 from shared.scopes import required_scope
 from shared.server import NAME, VERSION
 from shared.telemetry import configure_logging, get_logger
@@ -82,13 +81,11 @@ def main() -> int:
     gc.enable()
     try:
         settings = load(StdioSettings)
-        service = service_context(NAME, VERSION)
-        configure_logging(level=settings.log_level, service=service)
+        configure_logging(level=settings.log_level, service=service_context(NAME, VERSION))
         for sentence in notes(settings):
             log.warning("settings_note", hint=sentence)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait for another line of stdin
-        with exporting(settings.otlp_endpoint, service):
-            anyio.run(serve, settings)
+        anyio.run(serve, settings)
     except SettingsError as error:
         print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the user who started it
         return 2

@@ -185,7 +185,7 @@ make_database() {
 apis=(run.googleapis.com artifactregistry.googleapis.com secretmanager.googleapis.com sqladmin.googleapis.com)
 [[ $LAYOUT == pilot ]] ||
   apis+=(compute.googleapis.com memorystore.googleapis.com networkconnectivity.googleapis.com
-    serviceconsumermanagement.googleapis.com)
+    serviceconsumermanagement.googleapis.com monitoring.googleapis.com telemetry.googleapis.com)
 [[ $LAYOUT != production ]] || apis+=(dns.googleapis.com)
 [[ -z ${GITHUB_REPOSITORY_ID:-} ]] || apis+=(iamcredentials.googleapis.com sts.googleapis.com)
 for api in "${apis[@]}"; do
@@ -196,7 +196,8 @@ step "registry apps" gcloud artifacts repositories describe apps --location="$RE
   gcloud artifacts repositories create apps --repository-format=docker --location="$REGION"
 step "rules that delete old images from the registry" \
   some gcloud artifacts repositories list-cleanup-policies apps --location="$REGION" --format='value(name)' -- \
-  gcloud artifacts repositories set-cleanup-policies apps --location="$REGION" --policy="$HERE/registry-cleanup.json"
+  gcloud artifacts repositories set-cleanup-policies apps --location="$REGION" --policy="$HERE/registry-cleanup.json" \
+  --no-dry-run
 
 step "Cloud SQL instance tickets (that of a pilot grows, which restarts it)" database_fits -- make_database
 step "database tickets" gcloud sql databases describe tickets --instance=tickets -- \
@@ -243,6 +244,9 @@ if [[ $LAYOUT != pilot ]]; then
   account identity-migrate
   for name in mcp-server identity-migrate; do
     may "$name" roles/cloudsql.client projects "$PROJECT_ID"
+  done
+  for role in roles/monitoring.metricWriter roles/telemetry.tracesWriter; do # for the collector
+    may mcp-server "$role" projects "$PROJECT_ID"
   done
 fi
 

@@ -22,6 +22,10 @@ trap 'rm -r "$rendered"' EXIT
 for file in "$HERE/$LAYOUT"/*.yaml; do
   python3 "$HERE/render.py" "$file" >"$rendered/${file##*/}"
 done
+if [[ $LAYOUT != pilot ]]; then # metrics and traces
+  python3 "$HERE/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected"
+  mv "$rendered/collected" "$rendered/mcp-ticket-server.yaml"
+fi
 
 for job in ticket-api-migrate identity-migrate; do
   if [[ -e $rendered/$job.yaml ]]; then

@@ -49,6 +49,10 @@ for service in ticket-api mcp-ticket-server; do
     render "$service" --serving "${before[$service]}" --tag canary
   fi
 done
+if [[ $layout != pilot ]]; then # metrics and traces
+  python3 "$here/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected"
+  mv "$rendered/collected" "$rendered/mcp-ticket-server.yaml"
+fi
 
 for job in ticket-api-migrate identity-migrate; do
   if has "$job"; then

@@ -35,6 +35,7 @@ from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
 from shared.spans import recorder
 from shared.telemetry import Counter, current_trace, get_logger
+from shared.trace_context import path_of_ids
 from shared.upstream.connection_pool import IDLE_S, MAX_IDLE, ConnectionPool
 from shared.upstream.httpx_transport import HTTPXTransport
 from shared.upstream.meaning import value_of
@@ -229,7 +230,7 @@ class APIClient:
 
     def _facts(self, method: str, path: str) -> dict[str, str]:
         """Return the fields of a request for a log line: where it goes, without the query."""
-        return {"method": method, "host": self._host, "path": self._prefix + path}
+        return {"method": method, "host": self._host, "path": path_of_ids(self._prefix + path)}
 
 
 def _transport_to(

@@ -1,7 +1,7 @@
 """Exports traces and metrics while a program runs, if an operator asked for that; else nothing of it is imported."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -9,23 +9,23 @@ ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @contextmanager
-def exporting(endpoint: str | None, service: Mapping[str, str], *more: Any) -> Iterator[None]:
-    """Export to `endpoint` until left.
+def exporting(endpoint: str | None, service: Mapping[str, str]) -> Iterator[Callable[[Any], None]]:
+    """Export to `endpoint` until left, and give a function that exports one more `shared.observability.Signal`.
 
     Args:
-        endpoint: address of a collector; None for no export.
+        endpoint: address of a collector; None for no export: then the function does nothing.
         service: the `service` and `version` of this program.
-        more: what is exported beside traces, each a `shared.observability.Signal`.
     """
     if endpoint is None:
-        yield
+        yield lambda _: None
         return
     from shared.observability import Observability, export_traces  # noqa: PLC0415 - takes a quarter of a second
 
     os.environ.setdefault(ENDPOINT, endpoint)  # `.env` may have named it, and the SDK reads the environment alone
-    traces = () if os.environ.get("OTEL_TRACES_EXPORTER") == "none" else (export_traces,)
-    observability = Observability(service["service"], service["version"], [*traces, *more])
+    observability = Observability(service["service"], service["version"])
+    if os.environ.get("OTEL_TRACES_EXPORTER") != "none":
+        observability.begin(export_traces)
     try:
-        yield
+        yield observability.begin
     finally:
         observability.stop()

@@ -36,7 +36,7 @@ def as_json(line: Mapping[str, object]) -> bytes:
     if len(text) <= LONGEST_LINE:
         return text
     head = {name: str(line.get(name, "")) for name in _HEAD}  # so many fields, or so large ones, that none is known
-    return _json({**_shortened(head, LONGEST_TEXT // 20), "fields_left_out": len(line) - len(_HEAD)})
+    return _json({**_shortened(head, LONGEST_TEXT // 20), "fields_left_out": len(line.keys() - {*_HEAD})})
 
 
 def as_text(line: Mapping[str, object], *, has_colours: bool = True) -> str:

@@ -18,6 +18,9 @@ class LRUCache(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._entries
+
     def get(self, key: K) -> V | None:
         """Return the value of `key`, which becomes the most recently used entry, or None."""
         try:

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Thread
 from typing import Final
 
@@ -40,14 +40,17 @@ class Observability:
     Args:
         service: name of this program, unless `OTEL_SERVICE_NAME` has another.
         version: its version.
-        signals: what is exported.
     """
 
-    def __init__(self, service: str, version: str, signals: Sequence[Signal]) -> None:
+    def __init__(self, service: str, version: str) -> None:
         libraries = logging.getLogger("opentelemetry")
         libraries.handlers[:], libraries.propagate = [_FailureHandler()], False
-        resource = resource_of(service, version)
-        self._stops = [begin(resource) for begin in signals]
+        self._resource = resource_of(service, version)
+        self._stops: list[Callable[[], None]] = []
+
+    def begin(self, signal: Signal) -> None:
+        """Export one kind of data, until all are stopped."""
+        self._stops.append(signal(self._resource))
 
     def stop(self) -> None:
         """Send what is left, as far as that takes no longer than `STOP_S`."""

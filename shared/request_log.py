@@ -6,11 +6,8 @@ Source of the span's names: OpenTelemetry, semantic conventions for MCP. The id 
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
@@ -152,25 +149,3 @@ _OF_SPANS: Final = {
     "ticket_server.outcome": "outcome",
 }
 """Attributes of spans, and the fields of the line that they repeat."""
-
-
-class RequestLines:
-    """Middleware that writes the line of each request, for a server that the SDK itself serves over STDIO."""
-
-    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Run one message; a notification has no line."""
-        if ctx.request_id is None:
-            return await call_next(ctx)
-        request = JSONRPCRequest(id=ctx.request_id, method=ctx.method, params=dict(ctx.params or {}))
-        with RequestLog(request, None, {}, "stdio") as line:
-            line.fields["revision"] = ctx.protocol_version
-            try:
-                result = await call_next(ctx)
-            except MCPError as error:
-                line.response = None, error.error.code
-                raise
-            except Exception:
-                line.response = None, INTERNAL_ERROR
-                raise
-            line.response = None, None
-            return result

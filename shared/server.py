@@ -121,7 +121,7 @@ def build_server(
     TicketResources({tool.name: tool for tool in tools}, call_log).add_to(server)
     completions = Completions(tools_provider, call_log, habits)
     completions.add_to(server)
-    # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
+    # The SDK traces every message by default, at a third of a call's cost; `shared.request_log` has the spans here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
     server.middleware.extend([_Languages(language), _ProtocolErrors(server), _ArgumentsObject(habits)])
     server.middleware.extend([Scopes(call_log), _ByMethod({

@@ -22,6 +22,15 @@ _NO_TRACE: Final = "0" * 32
 _NO_SPAN: Final = "0" * 16
 
 
+_IDS: Final = re.compile(r"[A-Za-z0-9._-]{0,50}")
+
+
+def path_of_ids(path: str) -> str:
+    """Return the path of an address for a line or a span: without the query, and only segments that look like ids."""
+    segments = path.partition("?")[0].split("/")
+    return "/".join(one if _IDS.fullmatch(one) else "…" for one in segments)
+
+
 class TraceContext(NamedTuple):
     """The place of a request in a trace."""
 

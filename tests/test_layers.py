@@ -43,7 +43,8 @@ LAYER_1: Final = (
         "shared.plain_calls",
     ),
     *("shared.private_files", "shared.prompts", "shared.rate", "shared.request_log", "shared.telemetry"),
-    *("shared.throttled_audit", "shared.time_zones", "shared.tracing", "shared.visible_text", "shared.wire_json"),
+    *("shared.spans", "shared.stack_traces", "shared.throttled_audit", "shared.time_zones", "shared.trace_context"),
+    *("shared.tracing", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -84,7 +85,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "auth.__main__": ("auth", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     "ticket_api.__main__": (
         *("ticket_api", "shared.command_lines", "shared.config", "shared.dotenv", "shared.environment"),
-        *("shared.http.server", "shared.telemetry", "shared.time_zones", *STORAGE),
+        *("shared.exporting", "shared.http.server", "shared.telemetry", "shared.time_zones", *STORAGE),
     ),
     "recovery": (  # knows the stores of two edges, to back them up together
         *("recovery", "auth.store", "ticket_api.migrate", "ticket_api.store", *STORAGE, *LAYER_1),
@@ -99,7 +100,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.combining_marks", "shared.command_lines"),
         *("shared.failed_attempts", "shared.http.address", "shared.lru", "shared.periodic", "shared.telemetry"),
-        "shared.time_zones",
+        *("shared.spans", "shared.time_zones", "shared.trace_context"),
         "shared.tickets.dates.written_days",  # days in a file are read as those in a call
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
@@ -121,8 +122,12 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors", "shared.localization")),
     "shared.audit": ("shared.identity", "shared.telemetry"),
-    "shared.telemetry": ("shared.log_lines",),
-    "shared.request_log": ("shared.identity", "shared.json_rpc", "shared.telemetry"),
+    "shared.telemetry": ("shared.log_lines", "shared.stack_traces", "shared.trace_context"),
+    "shared.spans": ("shared.trace_context",),
+    "shared.tracing": ("shared.spans",),
+    "shared.request_log": (
+        *("shared.identity", "shared.json_rpc", "shared.spans", "shared.telemetry", "shared.trace_context"),
+    ),
     "shared.blind_cache": ("shared.lru",),
     "shared.direct_calls": ("shared.json_rpc", "shared.lru", "shared.wire_json"),
     "shared.json_rpc": ("shared.bounds", "shared.json_body"),
@@ -183,6 +188,7 @@ RESERVED: Final = MappingProxyType({
         *("transport.dispatch.sdk_kernel", "shared.server", "shared.announcements", "shared.cursors"),
         *("shared.completions", "shared.localized_lists", "shared.scopes"),
         *("shared.mcp_tools.read_only", "shared.mcp_tools.whose_tickets", "shared.plain_calls", "shared.tracing"),
+        "shared.request_lines",
     ),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

@@ -15,6 +15,8 @@ from typing import Final
 import pytest
 
 import mcp_server
+from shared.request_log import REQUEST_LINES
+from shared.trace_context import TRACE
 from tests.processes import API_KEY, ROOT, STDIO_DOOR, environment, sqlite, ticket_api
 from tests.shared.given import TICKET, rows_of
 from tests.slow_api import gated_api
@@ -43,8 +45,18 @@ async def test_stdout_has_only_messages_and_stderr_has_the_log(tmp_path: Path) -
     assert mistake["isError"] is True
     assert unknown["error"]["code"] == -32602
     assert (code, rest) == (0, [])
-    events = [json.loads(line)["message"] for line in door.log().splitlines()]
-    assert {"stdio_started", "tool_call_finished", "stdio_ended"} <= set(events)
+    lines = [json.loads(line) for line in door.log().splitlines()]
+    assert {"stdio_started", "stdio_ended"} <= {line["message"] for line in lines}
+    requests = [line for line in lines if line["message"] in REQUEST_LINES]
+    assert [(line["method"], line.get("tool"), line["outcome"]) for line in requests] == [
+        ("initialize", None, "ok"),
+        ("tools/list", None, "ok"),
+        ("tools/call", "get_statuses", "ok"),
+        ("tools/call", "get_ticket_detail", "not_found"),
+        ("tools/call", None, "-32602"),
+    ]
+    assert {(line["wire"], line["revision"]) for line in requests[1:]} == {("stdio", "2025-11-25")}
+    assert len({line[TRACE] for line in requests}) == 5
 
 
 async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) -> None:
@@ -141,7 +153,11 @@ def test_a_client_that_reads_no_more_is_one_line_in_the_log(tmp_path: Path) -> N
 
     assert done.returncode == 0
     events = [json.loads(line)["message"] for line in done.stderr.splitlines()]
-    assert [event for event in events if event != "stdio_started"] == ["stdio_broken", "stdio_ended"]
+    assert [event for event in events if event != "stdio_started"] == [
+        "request_finished",
+        "stdio_broken",
+        "stdio_ended",
+    ]
 
 
 async def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class Transport:
             habits=options.habits,
             tenants=tenants,
             counter=counter,
-            counts=kernel.counts,
+            refused=kernel.refused,
             challenge=options.challenge,
             page=options.page,
         )

@@ -109,6 +109,12 @@ class CloudSettings(
         "rounds of a request: the first encrypts, all decrypt. The same on every instance. Default: a random one per "
         "process.",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Where traces and metrics go (OTLP over HTTP), for example `http://localhost:4318`; without it "
+        "OpenTelemetry is not even imported. Its other standard variables work as well: see docs/logs.md.",
+    )
     allow_ephemeral: bool = Field(
         default=False,
         description="On Cloud Run: accept that the data of the embedded API, or keys in SQLite, will be lost.",

@@ -52,12 +52,6 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
-    otlp_endpoint: str | None = Field(
-        default=None,
-        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="Where traces and metrics go (OTLP over HTTP), for example `http://localhost:4318`; without it "
-        "OpenTelemetry is not even imported. Its other standard variables work as well: see docs/logs.md.",
-    )
     time_zone: TimeZone | None = Field(
         default=None,
         description="Time zone of dates and times in arguments and results, and of the embedded ticket API: an IANA "

@@ -20,6 +20,7 @@ class TicketApiSettings(Settings):
     host: str = Field(default_factory=default_host)
     port: int = Field(default=8081, ge=0, le=65535, validation_alias=AliasChoices("PORT", "MCP_PORT"))
     trusted_proxies: int = Field(default_factory=default_proxies, ge=0, le=10)
+    otlp_endpoint: str | None = Field(default=None, validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT"))
     allow_ephemeral: bool = False
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from shared.trace_context import path_of_ids
 from shared.upstream.body_text import UnreadableBodyError, is_page, read_json
 from shared.upstream.retry_after import retry_after_s
 
@@ -49,7 +50,12 @@ class ApiResponse:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields of a log line."""
-        return {"method": self.method, "status": self.status, "host": self.host, "path": self.path[:_MAX_PATH]}
+        return {
+            "method": self.method,
+            "status": self.status,
+            "host": self.host,
+            "path": path_of_ids(self.path)[:_MAX_PATH],
+        }
 
     @property
     def wait_s(self) -> float | None:

@@ -1,9 +1,11 @@
 """Records a span for each request to a ticket API, and passes its place in the trace on.
 
-Source: OpenTelemetry, semantic conventions for HTTP clients. The query is left out of the address: it has search texts.
+Of the address only what looks like an id is recorded: a query has search texts.
+Source: OpenTelemetry, semantic conventions for HTTP clients.
 """
 
 from shared.spans import SpanKind, recorder
+from shared.trace_context import path_of_ids
 from shared.upstream.transport import ApiTransport, LostError, Received, Request
 
 _FIRST_ERROR = 400
@@ -30,8 +32,7 @@ class TracedTransport:
         spans = recorder()
         if spans is None:
             return await self._transport.exchange(request)
-        path = request.path.partition("?")[0]
-        about = {"http.request.method": request.method, "url.path": path, **self._server}
+        about = {"http.request.method": request.method, "url.path": path_of_ids(request.path), **self._server}
         span = spans.begin(request.method, SpanKind.CLIENT, about)
         result: dict[str, str | int] = {}
         error = "cancelled"

@@ -119,9 +119,7 @@ class Balancer:
         traffic.ports = traffic.ports if ports is None else ports
         traffic.shares = traffic.shares if shares is None else shares
         wanted = traffic.tags if tags is None else tags
-        traffic.tags = {
-            tag: name for tag, name in wanted.items() if name in traffic.ports
-        }  # not of those that are gone
+        traffic.tags = {tag: name for tag, name in wanted.items() if name in traffic.ports}
         traffic.generation += 1
         unknown = traffic.shares.keys() - traffic.ports.keys()
         assert not unknown, f"no revision {unknown}"

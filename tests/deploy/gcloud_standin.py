@@ -1,6 +1,6 @@
 """Stands in for `gcloud` in the tests of bootstrap.sh and deploy.sh: a project whose state is a file.
 
-It accepts only the commands and flags below, which were copied from Google's reference of gcloud. It refuses what
+It accepts only the commands and flags below, those of Google's reference of gcloud (June 2025). It refuses what
 exists already, what needs something that is missing, and what needs an API that is not enabled.
 
 Environment: STANDIN is a folder with `state.json` and `calls`, one line for each command. STANDIN_FAIL_AT is the number
@@ -26,7 +26,7 @@ COMMANDS: Final[dict[str, set[str]]] = {
     "artifacts repositories describe": {"--location"},
     "artifacts repositories create": {"--location", "--repository-format"},
     "artifacts repositories list-cleanup-policies": {"--location"},
-    "artifacts repositories set-cleanup-policies": {"--location", "--policy"},
+    "artifacts repositories set-cleanup-policies": {"--location", "--policy", "--no-dry-run"},
     "artifacts repositories get-iam-policy": {"--location"},
     "artifacts repositories add-iam-policy-binding": {"--location", "--member", "--role"},
     "sql instances describe": set(),

@@ -6,7 +6,7 @@ MCP server reaches the ticket API. What the project has is the state of the stan
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -33,8 +33,12 @@ DEPLOYER: Final = {
     ("secrets", READ_SECRET),
 }
 """What workflows may do; what a service or a job may do follows from its file."""
+COLLECTOR: Final = {"roles/monitoring.metricWriter", "roles/telemetry.tracesWriter"}
+"""What the collector needs that deploy.sh puts beside the MCP server in a layout for real use."""
 SMOKE_KEY: Final = "mcp-smoke-key"
 REGION: Final = re.compile(r"\b(?:africa|asia|australia|europe|me|northamerica|southamerica|us)-[a-z]+[0-9]+\b")
+EXAMPLES: Final = (".md", "render.py")
+"""These name a region as an example."""
 SETTING: Final = re.compile(r"\bMCP_[A-Z][A-Z_]*[A-Z]\b")
 MICRO_CONNECTIONS: Final = 25
 """Connections of db-f1-micro."""
@@ -49,6 +53,8 @@ class Layout:
     files: Mapping[str, str]
     beside: Mapping[str, str]
     state: Json
+    others: Sequence[Json]
+    """The states of the projects of all layouts."""
 
     @cached_property
     def resources(self) -> dict[str, Json]:
@@ -73,6 +79,11 @@ class Layout:
         """Return the names of what was created of a kind."""
         return {key.removeprefix(f"{kind}/") for key in self.state["there"] if key.startswith(f"{kind}/")}
 
+    def made_anywhere(self, kind: str) -> set[str]:
+        """Return the names of what was created of a kind in any layout."""
+        keys = {key for state in (self.state, *self.others) for key in state["there"]}
+        return {key.removeprefix(f"{kind}/") for key in keys if key.startswith(f"{kind}/")}
+
 
 def name_of(member: str) -> str:
     """Return the name of a member's account."""
@@ -94,7 +105,7 @@ def settings_exist(layout: Layout) -> Iterator[str]:
 
 def regions_are_variables(layout: Layout) -> Iterator[str]:
     """A layout is deployed in any region."""
-    texts = {**layout.files, **{name: text for name, text in layout.beside.items() if name.endswith(".sh")}}
+    texts = {**layout.files, **{name: text for name, text in layout.beside.items() if not name.endswith(EXAMPLES)}}
     for file, text in texts.items():
         yield from (f"{file} names the region {region}" for region in REGION.findall(text))
 
@@ -123,6 +134,8 @@ def accounts_are_the_ones_in_use(layout: Layout) -> Iterator[str]:
 def roles_are_needed(layout: Layout) -> Iterator[str]:
     """An account may do what its file needs: use the database, read its secrets. Nothing else, and on nothing else."""
     needed = {("iam service-accounts/deployer", "roles/iam.workloadIdentityUser")}
+    if "MCP_BROKER_URL" in env(layout.door):
+        needed |= {(account(layout.door), role) for role in COLLECTOR}
     for resource in layout.resources.values():
         name = account(resource)
         if CLOUD_SQL in annotations(resource):
@@ -213,6 +226,18 @@ def ticket_api_is_closed(layout: Layout) -> Iterator[str]:
         yield "requests to run.app do not go through the network"
 
 
+def names_exist(layout: Layout) -> Iterator[str]:
+    """Scripts, pages and workflows name only secrets and accounts that some layout creates."""
+    for file, text in layout.beside.items():
+        named = {
+            "secrets": set(re.findall(r"--secret=([a-z-]+)|secrets versions add ([a-z-]+)", text)),
+            "iam service-accounts": set(re.findall(r"\b([a-z-]+)()@\$\{?(?:\{ *vars\.)?PROJECT_ID", text)),
+        }
+        for kind, found in named.items():
+            for name in sorted({"".join(pair) for pair in found} - layout.made_anywhere(kind)):
+                yield f"{file}: {name} of {kind} is created in no layout"
+
+
 def samples_are_for_pilots(layout: Layout) -> Iterator[str]:
     """A layout whose instances share sessions is for real use."""
     job = layout.resources.get("ticket-api-migrate")
@@ -239,6 +264,7 @@ RULES: Final[tuple[Callable[[Layout], Iterator[str]], ...]] = (
     connections_suffice,
     networks_exist,
     ticket_api_is_closed,
+    names_exist,
     samples_are_for_pilots,
     backups_are_on,
 )

@@ -19,7 +19,7 @@ from tests.processes import free_port
 
 SERVICE: Final = "mcp-ticket-server"
 DURATION: Final = "mcp_server_operation_duration_seconds"
-GCLOUD: Final = r"""#!{python}
+GCLOUD: Final = r"""#!{python} -IS
 import json, pathlib, re, sys
 file = pathlib.Path({state!r})
 state = json.loads(file.read_text())

@@ -1,12 +1,14 @@
 """bootstrap.sh creates what is missing, once; deploy.sh runs the jobs before the services. With a gcloud stand-in."""
 
+import json
 import re
 import shutil
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -202,7 +204,9 @@ def test_jobs_run_before_the_services_and_only_the_mcp_server_may_call_the_ticke
     assert steps == [*(job for one in jobs for job in (one, one)), *["ticket-api"] * 2 * has_api, "mcp-ticket-server"]
     invokers = [member for on, role, member in project.state["roles"] if role == "roles/run.invoker"]
     assert invokers == ["serviceAccount:mcp-server@my-project.iam.gserviceaccount.com"] * has_api
-    assert f"image: {VALUES['IMAGE']}\n" in project.state["there"]["run services/mcp-ticket-server"]["file"]
+    door = project.state["there"]["run services/mcp-ticket-server"]["file"]
+    assert f"image: {VALUES['IMAGE']}\n" in door
+    assert ("- name: collector\n" in door) == (layout != "pilot"), "a pilot sends no metrics"
 
 
 def test_nothing_is_deployed_while_a_value_is_missing(projects: Projects) -> None:
@@ -225,3 +229,35 @@ def test_shellcheck_finds_nothing() -> None:
 
     assert len(scripts) >= 2
     assert (result.stdout, result.returncode) == ("", 0)
+
+
+def discovered(api: str) -> dict[str, Any]:
+    """Return Google's schemas of an API."""
+    document = files("googleapiclient") / "discovery_cache" / "documents" / f"{api}.json"
+    return dict(json.loads(document.read_text("utf-8"))["schemas"])
+
+
+def test_the_rules_of_the_registry_are_google_s_and_keep_what_a_rollback_needs() -> None:
+    """In gcloud's file `action: {type: Keep}` stands for `action: KEEP` of the API."""
+    keep, delete = json.loads((FOLDER / "registry-cleanup.json").read_text("utf-8"))
+    schemas = discovered("artifactregistry.v1")
+    condition = schemas["CleanupPolicyCondition"]["properties"]
+
+    assert {keep["action"]["type"].upper(), delete["action"]["type"].upper()} == {"KEEP", "DELETE"}
+    assert keep["mostRecentVersions"].keys() <= schemas["CleanupPolicyMostRecentVersions"]["properties"].keys()
+    assert keep["mostRecentVersions"]["keepCount"] >= 10
+    assert delete["condition"].keys() <= condition.keys()
+    assert delete["condition"]["tagState"].upper() in condition["tagState"]["enum"]
+    assert re.fullmatch(r"\d+s", delete["condition"]["olderThan"])
+
+
+def test_what_is_read_of_the_database_is_a_field_of_google_s() -> None:
+    script = (FOLDER / "bootstrap.sh").read_text("utf-8")
+    schemas = discovered("sqladmin.v1")
+
+    (path,) = set(re.findall(r"value\((settings\.[\w.]+)\)", script))
+    name = "DatabaseInstance"
+    for field in path.split("."):
+        found = schemas[name]["properties"][field]
+        name = found.get("$ref", "")
+    assert found["type"] == "boolean"

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -9,20 +10,30 @@ import pytest
 from tests.deploy.layout_lint import RULES, Layout, complaints
 from tests.deploy.project import LAYOUTS, Projects
 from tests.deploy.test_cloud_run import FOLDER
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.xdist_group("bootstrap")  # which shares the three projects
 
+TEXTS: Final = {".sh", ".md", ".py", ".json", ".yaml", ".toml"}
 Change = Callable[[dict[str, str], dict[str, str], Any], object]
 """Plants a fault in the files of a layout, in what is beside it, or in the state of its project."""
 
 
 def layout_of(name: str, projects: Projects, change: Change | None = None) -> Layout:
     files = {path.stem: path.read_text("utf-8") for path in (FOLDER / name).glob("*.yaml")}
-    beside = {path.name: path.read_text("utf-8") for path in FOLDER.iterdir() if path.suffix in {".sh", ".md"}}
+    beside = {
+        path.relative_to(FOLDER).as_posix(): path.read_text("utf-8") for path in FOLDER.rglob("*") if is_beside(path)
+    }
+    beside |= {path.name: path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").glob("*.yml")}
     state = copy.deepcopy(projects[name][0].state)
     if change is not None:
         change(files, beside, state)
-    return Layout(files, beside, state)
+    return Layout(files, beside, state, [project.state for project, _ in projects.values()])
+
+
+def is_beside(path: Path) -> bool:
+    """Whether a file belongs to no layout: a script, a page, what monitors."""
+    return path.suffix in TEXTS and path.relative_to(FOLDER).parts[0] not in LAYOUTS
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -83,6 +94,7 @@ FAULTS: Final[list[tuple[str, Change, str]]] = [
     ("production", granted(PROJECT, "roles/owner", "deployer"), "deployer needs no roles/owner"),
     ("production", granted(PROJECT, "roles/run.admin", "deployer"), "deployer needs no roles/run.admin"),
     ("pilot", granted(PROJECT, "roles/cloudsql.client", "mcp-server"), "mcp-server needs no roles/cloudsql.client"),
+    ("pilot", granted(PROJECT, "roles/telemetry.tracesWriter", "mcp-server"), "mcp-server needs no roles/telemetry"),
     ("production", granted("secrets/ticket-api-key", ACCESSOR, "deployer"), "deployer needs no"),
     ("production", granted("secrets/mcp-broker-url", ACCESSOR, "ticket-api"), "ticket-api needs no"),
     ("production", text("identity-migrate", "mcp_server", "mcp"), "no job grants rights to mcp_server"),
@@ -102,6 +114,9 @@ FAULTS: Final[list[tuple[str, Change, str]]] = [
     ("production", text("deploy.sh", "roles/run.invoker", "roles/run.viewer"), "does not let the MCP server call"),
     ("production", text("ticket-api", "ingress: internal", "ingress: all"), "ingress all of ticket-api does not fit"),
     ("pilot", text("ticket-api", "ingress: all", "ingress: internal"), "ingress internal of ticket-api does not fit"),
+    ("pilot", text("deploy.sh", "mcp-server@", "mcp-serve@"), "mcp-serve of iam service-accounts is created in no lay"),
+    ("production", text("README.md", "--secret=mcp-identity-keys", "--secret=mcp-keys"), "mcp-keys of secrets is cr"),
+    ("production", text("upgrade.sh", "--secret=mcp-smoke-key", "--secret=smoke-key"), "smoke-key of secrets is creat"),
     ("production", without("dns record-sets/*.run.app."), "requests to run.app do not go through the network"),
     ("production", text("ticket-api-migrate", "value: none", "value: en"), "MCP_SAMPLE_DATA must be none"),
     ("production", lambda _files, _beside, state: state["there"]["sql instances/tickets"].pop(

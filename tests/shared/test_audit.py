@@ -7,6 +7,7 @@ import pytest
 from shared import audit
 from shared.audit import AuditEvent, LoggedAuditTrail, keep
 from shared.identity import Principal, Tenant
+from shared.telemetry import LABELS
 from tests.captured_logs import capture_logs
 
 EVENT = AuditEvent.by(Principal("person-1", Tenant("acme"), credential="key-1"), action="tool_call", outcome="ok")
@@ -20,7 +21,7 @@ async def test_an_event_is_a_log_line_with_the_label_of_long_retention_and_what_
         {
             "message": "audit",
             "severity": "INFO",
-            "labels": {"audit": "true"},
+            LABELS: {"audit": "true", "tenant": "acme"},
             "action": "tool_call",
             "outcome": "ok",
             "tenant": "acme",

@@ -444,7 +444,7 @@ def test_the_table_has_a_meaning_and_a_default_for_every_setting() -> None:
     assert len(rows) == len(CloudSettings.model_fields)
     for row in rows:
         variable, default, meaning = row.strip("| ").split(" | ")
-        assert variable.startswith(("`MCP_", "`PORT`"))
+        assert variable.startswith(("`MCP_", "`PORT`", "`OTEL_"))
         assert default == "–" or default.startswith("`")
         assert meaning.endswith(".")
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import LogContext, TallyCounter, add_fields, configure_logging, get_logger
+from shared.telemetry import LABELS, LogContext, TallyCounter, add_fields, configure_logging, get_logger
+from shared.trace_context import TRACE as TRACE_FIELD
 from shared.trace_context import trace_of
 
 
@@ -316,6 +317,26 @@ def test_on_a_terminal_a_line_is_for_people() -> None:
     assert "warning" in out.getvalue()
     assert "attempt" in out.getvalue()
     assert not out.getvalue().startswith("{")
+
+
+@pytest.mark.parametrize(("said", "has_colours"), [("", True), ("1", False)])
+def test_colours_are_left_out_where_a_person_says_so(
+    monkeypatch: pytest.MonkeyPatch, said: str, has_colours: bool
+) -> None:
+    """no-color.org: any value but an empty one."""
+    monkeypatch.setenv("NO_COLOR", said)
+    out = Terminal()
+    configure_logging(stream=out, service={"service": "s", "version": "v"})
+
+    with LogContext(**{TRACE_FIELD: "4bf92f3577b34da6a3ce929d0e0e4736", LABELS: {"tenant": "acme"}}):
+        get_logger("shared.x").error("api_fault", status=500)
+
+    assert ("\x1b" in out.getvalue()) is has_colours
+    assert "trace" in out.getvalue()
+    assert "4bf92f35" in out.getvalue()
+    assert "test_telemetry.py:" in out.getvalue(), "where it comes from"
+    for name in ("googleapis", "serviceContext", "labels", "reportLocation"):
+        assert name not in out.getvalue()
 
 
 def test_a_tally_counts_by_name_and_labels() -> None:

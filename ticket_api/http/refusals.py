@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from shared.storage.database import DatabaseBusyError, DatabaseFullError
 from shared.telemetry import get_logger
+from shared.trace_context import path_of_ids
 from ticket_api.errors import ApiError, BadInputError
 
 SENTENCES: Final = {
@@ -49,7 +50,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def apologise(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+        log.error("request_failed", method=request.method, path=path_of_ids(request.url.path), exc_info=error)
         return JSONResponse({"error": "Internal error of the ticket API; its log has the details."}, 500)
 
 

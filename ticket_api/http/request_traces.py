@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.spans import SpanKind, Spans, recorder
 from shared.telemetry import LogContext, current_trace
-from shared.trace_context import trace_fields, trace_of
+from shared.trace_context import path_of_ids, trace_fields, trace_of
 
 METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "DELETE"})
 _FIRST_FAULT: Final = 500
@@ -46,7 +46,8 @@ class RequestTraces:
             await send(message)
 
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-        about = {"http.request.method": method, "url.path": scope["path"], "url.scheme": scope.get("scheme", "http")}
+        about = {"http.request.method": method, "url.path": path_of_ids(scope["path"])}
+        about["url.scheme"] = scope.get("scheme", "http")
         span = spans.begin(method, SpanKind.SERVER, about, parent=trace_of(Headers(scope=scope)))
         try:
             with LogContext(**trace_fields(span.context)):

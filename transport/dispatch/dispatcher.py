@@ -213,7 +213,7 @@ class Dispatcher:
         caller: Caller = context.message_metadata.request_context
         try:
             with call.scope, RequestLog(request, caller.principal, caller.headers, record.wire, record.id) as line:
-                line.durations = self._kernel.counts.durations, caller.received
+                line.durations = self._kernel.durations, caller.received
                 response, code = line.response = await self._kernel.respond(record, context, request)
                 if request.method == "initialize" and code is None:
                     await self._broker.save(record)  # before its client learns that it may go on
@@ -251,13 +251,13 @@ class Dispatcher:
             error = await self._policy.scope_error(caller, call.request, access.missing_scope)
         elif self._running.is_stopping or len(self._running.of(call.session)) >= self._limits.max_running_calls:
             response = jsonrpc.busy(call.request.id, is_stopping=self._running.is_stopping)
-            self._kernel.counts.count_refused(call.request, BUSY, caller, call.record)
+            self._kernel.refused.count(call.request, BUSY, caller, call.record)
             self._policy.refusals.of_request(BUSY, call.request, caller, call.record.wire, call.session)
             await self._broker.finish(call.attempt, response)
             return True
         else:
             return False
-        self._kernel.counts.count_refused(call.request, error.kind, caller, call.record)
+        self._kernel.refused.count(call.request, error.kind, caller, call.record)
         self._policy.refusals.of_request(error.kind, call.request, caller, call.record.wire, call.session)
         response = refusal_response(error, call.request, is_modern=call.context.is_modern)
         await self._broker.finish(call.attempt, response)

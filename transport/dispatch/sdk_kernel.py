@@ -38,19 +38,21 @@ from mcp_types import (
     InitializeRequestParams,
     JSONRPCNotification,
 )
+from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.direct_calls import DirectCalls, DirectTools
+from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
 from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.plain_calls import check_plain_calls_once
 from shared.prompts import prompt_problem
-from shared.telemetry import BoundedLabels, Counter, add_fields, get_logger
+from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
 from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
-from transport.dispatch.request_counts import RequestCounts
+from transport.dispatch.refused_requests import RefusedRequests
 from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
@@ -112,7 +114,7 @@ class SDKKernel:
         channel: the way to the clients of sessions.
         usage: counts which clients are served.
         tenants: organisations that counters tell apart.
-        counter: counts requests; see `RequestCounts`.
+        counter: counts `mcp_requests` by method, outcome and tenant, and takes the durations of `operations`.
         own_tools: tools of the server that are called without the SDK.
     """
 
@@ -140,7 +142,11 @@ class SDKKernel:
         self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
         """Tools as the server listed them last."""
-        self.counts = RequestCounts(counter, tenants=tenants, is_tool=lambda name: self._tools.get(name) is not None)
+        self._tenants = tenants
+        self._requests = None if counter is None else counter.labelled("mcp_requests", "method", "outcome", "tenant")
+        self.durations = None if counter is None else counter.histogram("operations")
+        """Takes how long requests took; see `RequestLog`."""
+        self.refused = RefusedRequests(self.durations, count=self.count, is_tool=lambda name: name in self._tools)
         self._state: Any = None
 
     @asynccontextmanager
@@ -195,7 +201,7 @@ class SDKKernel:
             log.warning("answer_too_large", bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, method, len(response.body)), response.code)
         caller: Caller = context.message_metadata.request_context
-        self.counts.count(request, outcome, caller.principal)
+        self.count(request, outcome, caller.principal)
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
@@ -208,6 +214,13 @@ class SDKKernel:
         if problem.code == INTERNAL_ERROR:
             log.error("request_handler_failed", exc_info=exc)
         return RequestOutcome(jsonrpc.error(request.id, problem.code, problem.message, problem.data), problem.code)
+
+    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
+        """Count a request that has its response."""
+        if self._requests is not None:
+            asked = request.method
+            method = asked if asked in SPEC_CLIENT_METHODS else OTHER
+            self._requests.add(method, outcome, self._tenants.label(principal.tenant.id))
 
     async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""

@@ -15,7 +15,7 @@ from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
-from transport.dispatch.request_counts import Spoken
+from transport.dispatch.refused_requests import Spoken
 from transport.dispatch.running_calls import RunningCall, RunningCalls
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
@@ -113,7 +113,7 @@ class StatelessDispatcher:
 
     def count_rejected(self, request: JSONRPCRequest, code: str, caller: Caller, *, wire: str) -> None:
         """Count a request of 2026-07-28 whose envelope was answered with the error `code`."""
-        self._kernel.counts.observe_refused(request, code, Spoken(wire), caller.received)
+        self._kernel.refused.observe(request, code, Spoken(wire), caller.received)
 
     def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
         return self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
@@ -126,7 +126,7 @@ class StatelessDispatcher:
         if wait is None:
             return None
         error = await self._policy.rate_error(caller, request, wait)
-        self._kernel.counts.count_refused(request, error.kind, caller, spoken)
+        self._kernel.refused.count(request, error.kind, caller, spoken)
         self._policy.refusals.of_request(error.kind, request, caller, spoken.wire)
         return RequestOutcome(refusal_response(error, request, is_modern=False))
 
@@ -172,7 +172,7 @@ class StatelessDispatcher:
         caller: Caller = call.context.message_metadata.request_context
         try:
             with call.scope, RequestLog(call.request, caller.principal, caller.headers, call.context.wire) as line:
-                line.durations = self._kernel.counts.durations, caller.received
+                line.durations = self._kernel.durations, caller.received
                 line.response = response = await self._kernel.respond(None, call.context, call.request)
         finally:
             call.context.closed = True

@@ -22,7 +22,7 @@ from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import LABELS, BoundedLabels, Counter, LogContext
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.request_counts import RequestCounts, Spoken
+from transport.dispatch.refused_requests import RefusedRequests, Spoken
 from transport.http.deprecation import Sunset, announcing
 from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.request_checks import RequestChecks
@@ -119,8 +119,8 @@ class Edge:
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""
-    counts: RequestCounts
-    """Counts requests of MCP."""
+    refused: RefusedRequests
+    """Observes requests of MCP that are refused."""
     challenge: Challenge | None
     page: ASGIApp
     """What a person gets whose browser opens an endpoint."""
@@ -212,7 +212,7 @@ class Endpoint:
         for inbound in request.messages:
             if isinstance(inbound.message, JSONRPCRequest):
                 spoken = Spoken(self._handler.wire, request.head.protocol_version)
-                self._edge.counts.observe_refused(inbound.message, error.kind, spoken, request.received)
+                self._edge.refused.observe(inbound.message, error.kind, spoken, request.received)
         return HTTPResponse(status, body, headers)
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +24,7 @@ from shared.errors import Effect, TicketServerError, UpstreamRefusedError, Upstr
 from shared.identity import DEFAULT_TENANT, Tenant, Upstream
 from shared.upstream.google_identity import GoogleIdentity
 from tests.captured_logs import capture_logs
+from tests.certificates import certify
 from tests.shared.faulty_server import response
 from tests.shared.test_api_client import TRUSTED
 from ticket_service import TicketService
@@ -243,6 +247,39 @@ async def test_a_refusal_of_the_ticket_api_itself_is_still_one_of_the_key(
     httpx2_mock.post(f"{API}/v1/tickets").respond(401, json={"error": "wrong key"})
 
     assert "MCP_API_KEY" in str(await refused(api))
+
+
+async def test_over_a_connection_of_our_own_the_token_goes_out_by_tls(
+    metadata: Metadata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certify(tmp_path)
+    monkeypatch.setattr("shared.api_client._trusted", lambda: ssl.create_default_context(cafile=certificate))
+    heads: list[str] = []
+
+    async def ticket_api(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError), closing(writer):
+            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+                heads.append(head)
+                writer.write(response(b"[]"))
+
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate)
+    server = await asyncio.start_server(ticket_api, "127.0.0.1", 0, ssl=tls)
+    address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    identity = metadata.identity(f"{address}/v1")
+    async with APIClient(f"{address}/v1", api_key="our-key", identity=identity) as api:
+        assert await api.get("/tickets") == []
+    await identity.aclose()
+    server.close()
+
+    token = header_of(heads[0], "x-serverless-authorization").removeprefix("Bearer ")
+    jwt.decode(token, SIGNING.public_key(), ["RS256"], audience=address, options={"verify_exp": False})
+    assert header_of(heads[0], "x-api-key") == "our-key"
+
+
+def header_of(head: str, name: str) -> str:
+    (value,) = re.findall(rf"(?im)^{name}: (.*)\r$", head)
+    return str(value)
 
 
 @pytest.mark.parametrize("address", ["http://ticket-api-1.europe-west1.run.app", "https://other.example"])

@@ -1,4 +1,4 @@
-"""Counts the requests of MCP that end here, and observes how long they took: each once, also those that are refused."""
+"""Observes how long refused requests of MCP took, so that each request is observed once, whether it ran or not."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import OTHER, BoundedLabels, Counter
+from shared.telemetry import OTHER, Histogram
 from transport.dispatch.context import Caller
 from transport.dispatch.usage import revision_of
 from transport.sessions.session import SessionRecord
@@ -24,36 +24,29 @@ class Spoken(NamedTuple):
     version: str | None = None
 
 
-class RequestCounts:
-    """What becomes of requests, for counters.
+Count = Callable[[JSONRPCRequest, str, Principal], None]
+
+
+class RefusedRequests:
+    """What becomes of requests that never run, for metrics.
 
     Args:
-        counter: counts `mcp_requests` by method, outcome and tenant, and takes the durations of `operations`.
-        tenants: organisations that counters tell apart.
+        durations: takes their durations, as `RequestLog` gives it those of requests that run; None for nothing.
+        count: counts a request by its outcome.
         is_tool: whether a tool of this name is known.
     """
 
-    def __init__(self, counter: Counter | None, *, tenants: BoundedLabels, is_tool: Callable[[str], bool]) -> None:
-        self._requests = None if counter is None else counter.labelled("mcp_requests", "method", "outcome", "tenant")
-        self._tenants = tenants
+    def __init__(self, durations: Histogram | None, *, count: Count, is_tool: Callable[[str], bool]) -> None:
+        self._durations = durations
+        self._count = count
         self._is_tool = is_tool
-        self.durations = None if counter is None else counter.histogram("operations")
-        """Takes the duration of a request where it runs; see `RequestLog`."""
 
-    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
-        """Count a request that has its response."""
-        if self._requests is not None:
-            asked = request.method
-            method = asked if asked in SPEC_CLIENT_METHODS else OTHER
-            tenant = self._tenants.label(principal.tenant.id)
-            self._requests.add(method, outcome, tenant)
-
-    def count_refused(self, request: JSONRPCRequest, kind: str, caller: Caller, spoken: Spoken | SessionRecord) -> None:
+    def count(self, request: JSONRPCRequest, kind: str, caller: Caller, spoken: Spoken | SessionRecord) -> None:
         """Count a request whose response is a refusal, and which never runs."""
-        self.count(request, kind, caller.principal)
-        self.observe_refused(request, kind, spoken, caller.received)
+        self._count(request, kind, caller.principal)
+        self.observe(request, kind, spoken, caller.received)
 
-    def observe_refused(
+    def observe(
         self, request: JSONRPCRequest, error: str, spoken: Spoken | SessionRecord, received: float | None
     ) -> None:
         """Observe the duration of a request that never runs.
@@ -64,7 +57,7 @@ class RequestCounts:
             spoken: how it came.
             received: when it was read, by `time.perf_counter`; None where that is not known.
         """
-        if self.durations is None:
+        if self._durations is None:
             return
         asked, params = request.method, request.params or _NO_PARAMS
         meta = params.get("_meta")
@@ -75,4 +68,4 @@ class RequestCounts:
             tool = name if isinstance(name, str) and self._is_tool(name) else OTHER
         method = asked if asked in SPEC_CLIENT_METHODS else OTHER
         seconds = 0.0 if received is None else time.perf_counter() - received
-        self.durations.observe(seconds, method, tool, revision_of(version or None), spoken.wire, error)
+        self._durations.observe(seconds, method, tool, revision_of(version or None), spoken.wire, error)
