@@ -1,5 +1,6 @@
 """What a month costs: the tables of docs/cost.md are computed, and the prices behave as Google bills."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from capacity import cost_page
 from capacity.bill import MONTH_S, break_even, instance_based, request_based
 from capacity.figures import figures, prices
-from capacity.layouts import LAYOUTS, cost
+from capacity.layouts import LAYOUTS, Layout, cost
 from tests.processes import ROOT
 
 GIB = 0.5
@@ -70,12 +71,31 @@ def test_only_requests_above_the_free_ones_cost() -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
-def test_more_users_never_cost_less_until_a_layout_is_too_small(layout: object) -> None:
-    found = [cost(one, users, figures(), prices()) for one in LAYOUTS if one == layout for users in (1, 50, 500, 5_000)]
+def test_more_users_never_cost_less_until_a_layout_is_too_small(layout: Layout) -> None:
+    found = [cost(layout, users, figures(), prices()) for users in (1, 50, 500, 5_000)]
 
     assert found[0] is not None
     for fewer, more in pairwise(found):
         assert more is None or (fewer is not None and more.total >= fewer.total)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_a_layout_is_billed_as_its_files_say(layout: Layout) -> None:
+    folder = ROOT / "gcp-deploy" / layout.name.split("`")[1]
+
+    def scaling(service: str) -> tuple[str, str, str]:
+        text = (folder / f"{service}.yaml").read_text("utf-8")
+        names = ("maxScale", "minScale", "cpu-throttling")
+        values = [re.findall(rf'run\.googleapis\.com/{name}: "(\w+)"', text) for name in names]
+        return (values[0][0], values[1][0], values[2][0])
+
+    always = ("1", "false") if layout.always else ("0", "true")
+    assert scaling("mcp-ticket-server") == (str(layout.most), *always)
+    if layout.api_most:
+        assert scaling("ticket-api") == (str(layout.api_most), "1", "true"), "kept, unless the row says otherwise"
+        assert layout.api_kept or "`minScale: 0`" in layout.name
+    else:
+        assert not (folder / "ticket-api.yaml").exists()
 
 
 def test_the_budget_of_the_design_pays_for_a_pilot_and_not_for_its_own_settings() -> None:
