@@ -299,7 +299,7 @@ async def test_alerts_of_long_windows_clear_in_the_end(world: World) -> None:
     await world.observer.until(lambda firing: not firing, "the end of all alerts", LONG_WINDOW_S)
 
 
-def test_every_alert_has_a_scene() -> None:
+async def test_every_alert_has_a_scene() -> None:
     assert set(alert_names()) == {name for names in SCENES.values() for name in names}
 
 
