@@ -176,13 +176,16 @@ async def test_what_never_was_a_request_of_mcp_is_not_counted_as_one(door: str) 
 # --------------------------------------------------------------------- what else is shown
 
 
-def test_own_time_and_the_ticket_apis_add_up_to_the_calls(door: str) -> None:
+async def test_own_time_and_the_ticket_apis_add_up_to_the_calls(door: str) -> None:
+    async with http_client(door, AS_CLIENT) as client:
+        for number in range(20):
+            await client.call(number, "get_ticket_detail", ticketId="TCK-0001")
     found = scraped(door)
 
     calls = sum(found["ticket_server_tool_calls_total"].values())
-    assert calls == sum(found["ticket_server_own_duration_seconds_count"].values()) >= 100
+    assert calls == sum(found["ticket_server_own_duration_seconds_count"].values()) >= 20
     requested = sum(found["ticket_server_api_requests_total"].values())
-    assert requested == sum(found["http_client_request_duration_seconds_count"].values()) > 0
+    assert requested == sum(found["http_client_request_duration_seconds_count"].values()) >= 20
     own, apis, whole = (
         sum(found[f"{name}_sum"].values())
         for name in (
