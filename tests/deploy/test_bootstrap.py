@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 
 from shared.storage.database import resolve_url
-from tests.deploy.project import LAYOUTS, Project, Projects
-from tests.deploy.test_cloud_run import FOLDER, VALUES
+from tests.deploy.project import Project, Projects
+from tests.deploy.test_cloud_run import FOLDER, LAYOUTS, VALUES
 
 GENERATED: Final = {
     "pilot": {"mcp-server-key", "ticket-api-key", "ticket-api-database-url", "ticket-owner-database-url"},
