@@ -3,8 +3,8 @@
 It accepts only the commands and flags below, those of Google's reference of gcloud (June 2025). It refuses what
 exists already, what needs something that is missing, and what needs an API that is not enabled.
 
-Environment: STANDIN is a folder with `state.json` and `calls`, one line for each command. STANDIN_FAIL_AT is the number
-of the changing command that fails, as a lost connection would make it.
+Environment: STANDIN is a folder with `state.json` and `calls`, one line for each command. STANDIN_FAIL_AT is the
+beginning of the changing command that fails, as a lost connection would make it.
 """
 
 import json
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> None:
         return
     changes = int((FOLDER / "changes").read_text()) + 1 if (FOLDER / "changes").exists() else 1
     (FOLDER / "changes").write_text(str(changes))
-    if str(changes) == os.environ.get("STANDIN_FAIL_AT"):
+    if (fails := os.environ.get("STANDIN_FAIL_AT")) and " ".join(words).startswith(fails):
         end("connection lost")
     change(state, command, name, flags)
     STATE.write_text(json.dumps(state))

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tests.deploy.test_cloud_run import FOLDER, VALUES
+from tests.deploy.test_cloud_run import FOLDER, LAYOUTS, VALUES
 
-LAYOUTS: Final = ("pilot", "production", "existing-api")
 GITHUB: Final = {"GITHUB_REPOSITORY_ID": "1234", "GITHUB_OWNER_ID": "99"}
 RUN_S: Final = 120
 

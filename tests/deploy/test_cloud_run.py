@@ -15,9 +15,8 @@ from tests.processes import ROOT
 from ticket_api.__main__ import parser
 
 FOLDER: Final = ROOT / "gcp-deploy"
-FILES: Final = sorted(
-    path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*.yaml") if "kind:" in path.read_text()
-)
+LAYOUTS: Final = ("pilot", "production", "existing-api")
+FILES: Final = [f"{layout}/{path.name}" for layout in LAYOUTS for path in sorted((FOLDER / layout).glob("*.yaml"))]
 PILOT: Final = "pilot/mcp-ticket-server.yaml"
 DOOR: Final = "production/mcp-ticket-server.yaml"
 EXISTING: Final = "existing-api/mcp-ticket-server.yaml"

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 
 from tests.deploy.layout_lint import RULES, Layout, complaints
-from tests.deploy.project import LAYOUTS, Projects
-from tests.deploy.test_cloud_run import FOLDER
+from tests.deploy.project import Projects
+from tests.deploy.test_cloud_run import FOLDER, LAYOUTS
 from tests.processes import ROOT
 
 pytestmark = pytest.mark.xdist_group("bootstrap")  # which shares the three projects

@@ -282,10 +282,13 @@ def header_of(head: str, name: str) -> str:
     return str(value)
 
 
-@pytest.mark.parametrize("address", ["http://ticket-api-1.europe-west1.run.app", "https://other.example"])
-def test_an_identity_goes_to_no_other_address_and_never_in_clear(address: str) -> None:
+IN_CLEAR: Final = API.replace("https:", "http:")
+
+
+@pytest.mark.parametrize(("audience", "address"), [(API, "https://other.example"), (IN_CLEAR, IN_CLEAR)])
+def test_an_identity_goes_to_no_other_address_and_never_in_clear(audience: str, address: str) -> None:
     with pytest.raises(ValueError, match="only to the ticket API that it is for"):
-        APIClient(address, identity=GoogleIdentity(API))
+        APIClient(address, identity=GoogleIdentity(audience))
 
 
 async def test_organisations_share_it_at_the_address_of_the_deployment_alone(
