@@ -1,4 +1,4 @@
-"""The steps of docs/recovery.md for MCP_IDENTITY_KEYS: at each, instances of this step and of the one before it serve."""
+"""The steps of docs/recovery.md for MCP_IDENTITY_KEYS: at each, instances of this and of the previous step serve."""
 
 from itertools import pairwise
 from pathlib import Path
