@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.figures",
     "tests.hidden",
     "tests.javascript",
+    "tests.releases",
     "tests.seconds",
     "tests.valkey",
 ]

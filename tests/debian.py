@@ -6,7 +6,7 @@ If a program is missing, its tests are skipped and listed with the reason at the
 import os
 import shutil
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
@@ -29,7 +29,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     missing = [PACKAGES[program] for program in programs if shutil.which(program, path=search_path()) is None]
     if not missing:
         return
-    reason = f"it needs `apt-get install {' '.join(missing)}`"
+    not_run(f"it needs `apt-get install {' '.join(missing)}`")
+
+
+def not_run(reason: str) -> NoReturn:
+    """Skip this test and list it with the reason; in CI, fail."""
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(_NOT_RUN + reason)

@@ -80,18 +80,20 @@ def steady_port() -> int:
 class Process:
     """One of our programs. Leaving the block ends it; its output can still be read afterwards.
 
-    `program` is what follows `python`, or another `executable`. Its output goes to files, because a full pipe would
-    block it.
+    `program` is what follows `python`, or another `executable`; `root` is the checkout in which it runs. Its output
+    goes to files, because a full pipe would block it.
     """
 
-    def __init__(self, program: Sequence[str], *, executable: str = sys.executable, **settings: str) -> None:
+    def __init__(
+        self, program: Sequence[str], *, executable: str = sys.executable, root: str = str(ROOT), **settings: str
+    ) -> None:
         self._program = " ".join(program)
         self._folder = tempfile.TemporaryDirectory(prefix="process-")
         self._files = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
         with self._files[0].open("wb") as stdout, self._files[1].open("wb") as stderr:
             self._popen = subprocess.Popen(
                 [executable, *program],
-                cwd=ROOT,
+                cwd=root,
                 env=environment(**settings),
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -173,18 +175,18 @@ def _is_healthy(address: str) -> bool:
 
 
 @contextmanager
-def started(program: Sequence[str], **settings: str) -> Iterator[tuple[str, Process]]:
+def started(program: Sequence[str], *, root: str = str(ROOT), **settings: str) -> Iterator[tuple[str, Process]]:
     """Start a program that listens, and yield its address once it responds there."""
-    with Process(program, **settings) as process:
+    with Process(program, root=root, **settings) as process:
         yield process.wait_until_ready(), process
 
 
 @contextmanager
-def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
+def http_door(folder: Path, *, root: str = str(ROOT), **settings: str) -> Iterator[tuple[str, Process]]:
     """Start the HTTP server with a key, over the embedded API unless the settings name another one."""
     keys = {"MCP_MCP_API_KEY": KEY, "MCP_OPERATOR_KEY": OPERATOR_KEY}
     given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings
-    with started(HTTP_DOOR, **given) as (address, process):
+    with started(HTTP_DOOR, root=root, **given) as (address, process):
         process.wait_until_said("Ticket server ")
         yield address, process
 

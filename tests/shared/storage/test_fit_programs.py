@@ -205,8 +205,17 @@ async def test_a_statement_that_the_role_may_not_read_is_a_refusal(place: Place)
         await place.start().__aenter__()
 
 
-async def test_who_migrates_leaves_a_newer_database_as_it_is(place: Place) -> None:
+@pytest.mark.parametrize("is_seen", [True, False], ids=["found so", "migrated while this one waits for the lock"])
+async def test_who_migrates_leaves_a_newer_database_as_it_is(
+    place: Place, is_seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await place.make_newer()
+    if not is_seen:
+
+        async def look_at(*_: object) -> tuple[Standing, bool]:
+            return Standing.OLDER, False
+
+        monkeypatch.setattr(Migrations, "_look_at", look_at)
 
     def touch(_: Connection) -> None:
         pytest.fail("a newer database was filled")
