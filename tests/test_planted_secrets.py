@@ -69,14 +69,14 @@ async def test_no_secret_reaches_a_line_or_a_span(tmp_path: Path, level: str) ->
     assert not any(MARK.encode() in body or KEY.encode() in body for body in collector.raw)
 
 
-def raised(error: BaseException, cause: BaseException | None = None) -> BaseException:
+def raised(error: Exception, cause: Exception | None = None) -> Exception:
     try:
         raise error from cause
     except type(error) as caught:
         return caught
 
 
-def of_sql() -> BaseException:
+def of_sql() -> Exception:
     engine = create_engine("sqlite://", hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -97,7 +97,7 @@ def of_sql() -> BaseException:
     raised(httpx2.ConnectError(f"http://user:{SECRET}@host")),
     of_sql(),
 ])  # fmt: skip
-def test_of_an_exception_its_class_and_place_are_written_but_not_its_text(error: BaseException) -> None:
+def test_of_an_exception_its_class_and_place_are_written_but_not_its_text(error: Exception) -> None:
     said = stack_trace(error)
 
     assert MARK not in said

@@ -10,9 +10,10 @@ from mcp.server.lowlevel import Server
 from mcp.shared._otel import otel_span
 from opentelemetry import trace
 
+from shared.otel_spans import OTelSpans
 from shared.tracing import trace_where_needed
 from tests.transport.http_client import call, http_client, text_of
-from tests.transport.serving import bench
+from tests.transport.serving import bench, until
 
 ME = {"x-api-key": "key-me"}
 TRACED = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
@@ -33,7 +34,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-async def test_a_message_is_traced_where_its_trace_leads_somewhere(
+async def test_the_sdk_traces_what_leads_somewhere_and_has_no_span_of_ours(
     spans: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with bench() as at, http_client(at.url, ME) as client:
@@ -42,9 +43,22 @@ async def test_a_message_is_traced_where_its_trace_leads_somewhere(
         assert spans == []
         await client.post(call(2, "echo", meta=TRACED, text="of a traced client"))
         assert spans == ["tools/call echo"]
-        monkeypatch.setattr(trace, "_TRACER_PROVIDER", trace.NoOpTracerProvider())
-        await client.post(call(3, "echo", text="traced here"))
-        assert spans == ["tools/call echo"] * 2
+        monkeypatch.setattr("shared.spans._spans", OTelSpans(trace.NoOpTracer()))
+        await client.post(call(3, "echo", meta=TRACED, text="traced here"))
+        assert spans == ["tools/call echo"], "it has a span of ours"
+        await client.post({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})
+        await until(lambda: len(spans) > 1)
+    assert spans[1:] == ["notifications/roots/list_changed"], "a notification has none"
+
+
+def test_a_program_with_a_tracer_provider_of_its_own_keeps_all_spans_of_the_sdk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server[Any]("of a program")
+    before = list(server.middleware)
+    monkeypatch.setattr(trace, "get_tracer_provider", trace.NoOpTracerProvider)
+    trace_where_needed(server)
+    assert server.middleware == before
 
 
 def test_only_the_sdks_own_middleware_is_replaced_and_once() -> None:
