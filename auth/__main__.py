@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.cli import audit, domains, grants, identities, invitations, keys, signing_keys, tenants, users
+from auth.cli import audit, departure, domains, grants, identities, invitations, keys, signing_keys, tenants, users
 from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
@@ -46,6 +46,8 @@ for group in (
     *(grants.grant, grants.client),
 ):
     cli.add_command(group)
+for command in (departure.export, departure.erase):
+    tenants.tenant.add_command(command)
 
 
 @cli.command()

@@ -9,8 +9,8 @@ image=$REGION-docker.pkg.dev/$PROJECT_ID/apps/mcp-ticket-server
 commit=$(git rev-parse HEAD)
 digest() { gcloud artifacts docker images describe "$image:$commit" --format='value(image_summary.digest)'; }
 
+gcloud auth configure-docker "$REGION-docker.pkg.dev" --quiet >&2
 if ! found=$(digest 2>/dev/null); then
-  gcloud auth configure-docker "$REGION-docker.pkg.dev" --quiet >&2
   docker build --platform linux/amd64 --tag "$image:$commit" . >&2
   docker push "$image:$commit" >&2
   found=$(digest)

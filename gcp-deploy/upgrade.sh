@@ -49,6 +49,7 @@ for service in ticket-api mcp-ticket-server; do
     render "$service" --serving "${before[$service]}" --tag canary
   fi
 done
+python3 "$here/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected.yaml"
 if [[ $layout != pilot ]]; then # metrics and traces
   python3 "$here/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected"
   mv "$rendered/collected" "$rendered/mcp-ticket-server.yaml"
@@ -65,7 +66,7 @@ if has ticket-api; then
   canary stage ticket-api "$rendered/ticket-api.yaml"
   canary promote ticket-api
 fi
-canary stage mcp-ticket-server "$rendered/mcp-ticket-server.yaml"
+canary stage mcp-ticket-server "$rendered/collected.yaml" # the canary is judged by what the collector sends
 smoke "$canary_url"
 canary release mcp-ticket-server --prometheus="$prometheus" --old-url="$server_url" --new-url="$canary_url" "${@:2}"
 smoke "$server_url"

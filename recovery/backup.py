@@ -1,7 +1,7 @@
 """Makes a backup of the SQLite files of one machine: a folder with a copy of each, and `backup.json` about them.
 
 The folder appears under its name when it is complete. It holds no secret: MCP_IDENTITY_KEYS, without which the copy of
-the identity store authenticates nobody, is kept elsewhere, and the backup names only the ids of the secrets it needs.
+the identity store is useless, is kept elsewhere.
 """
 
 import json

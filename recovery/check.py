@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.store.migrate import MIGRATIONS as OF_IDENTITY
 from auth.store.migrate import in_schema
 from auth.store.peppers import Secrets
-from auth.store.secret_fit import misfits
 from auth.store.tables import api_keys, users
 from auth.store.tables import tenants as organisations
+from auth.store.upkeep.secret_fit import misfits
 from recovery.files import explained, require_whole
 from shared.storage.database import open_engine, resolve_url
 from ticket_api.migrate import MIGRATIONS as OF_TICKETS
@@ -40,7 +40,7 @@ async def check_tickets(database_url: str) -> Inspection:
     url = resolve_url(database_url)
     _require_whole_file(url.get_backend_name(), url.database)
     async with open_engine(url) as engine:
-        await OF_TICKETS.require_head(engine)
+        await OF_TICKETS.require(engine)
         await refuse_what_policies_do_not_bind(engine)
         async with engine.connect() as connection:
             return Inspection(tuple(await connection.run_sync(lambda there: list(_tickets_of_each(there)))))
@@ -60,7 +60,7 @@ async def check_identity(database_url: str, secrets: Secrets, now: datetime) -> 
     url = resolve_url(database_url)
     _require_whole_file(url.get_backend_name(), url.database)
     async with open_engine(url) as engine:
-        await OF_IDENTITY.require_head(in_schema(engine))
+        await OF_IDENTITY.require(in_schema(engine))
         return Inspection((await _identities(engine),), tuple(await misfits(engine, secrets, now)))
 
 

@@ -1,4 +1,4 @@
-"""SQLite files: a consistent copy of one in use, the proof that one is whole, and the exchange of one that nobody uses.
+"""SQLite files: a consistent copy of one in use, the proof that one is whole, and the exchange of an unused one.
 
 Source: SQLite, "Online Backup API"; "Write-Ahead Logging", 8 (a connection that opens a file with `locking_mode =
 EXCLUSIVE` is refused while another one is open); "How To Corrupt An SQLite Database File", 1.4 (a file and its log of
@@ -96,7 +96,7 @@ def require_unused(file: Path) -> None:
 
 
 def exchange(staged: Path, file: Path) -> None:
-    """Put a closed database in the place of one that nobody uses, at once. Raises: OSError."""
+    """Put a closed database in the place of one that is not in use, at once. Raises: OSError."""
     for ending in ("-wal", "-shm"):  # of the old file: they would be taken for those of the new one
         Path(f"{file}{ending}").unlink(missing_ok=True)
     staged.replace(file)

@@ -61,7 +61,7 @@ class RequestLog(LogContext):
     ) -> None:
         self._method = method = request.method
         self._principal = principal
-        fields: dict[str, Any] = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
+        fields: dict[str, object] = {"session": session[:_SHOWN_OF_SESSION]} if session else {}
         self.fields = fields
         request_id = request.id
         fields["request_id"] = request_id if isinstance(request_id, int) else request_id[:_LONGEST_ID]

@@ -16,6 +16,7 @@ TRANSLATED = [
     ["docs/oauth.md", "docs/oauth.ja.md"],
     ["docs/own-identity-provider.md", "docs/own-identity-provider.ja.md"],
     ["docs/operations.md", "docs/operations.ja.md"],
+    ["docs/recovery.md", "docs/recovery.ja.md"],
     ["docs/your-data.md", "docs/your-data.ja.md"],
 ]
 DOCUMENTS = sorted(
@@ -56,7 +57,7 @@ def test_the_translated_settings_table_has_the_same_rows() -> None:
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider", "operations", "data"])
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider", "operations", "recovery", "data"])
 @pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])
 def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) -> None:
     english, japanese = (
@@ -66,7 +67,7 @@ def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) 
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED[:-1], ids=["readme", "oauth", "provider", "operations"])
+@pytest.mark.parametrize("documents", TRANSLATED[:-1], ids=["readme", "oauth", "provider", "operations", "recovery"])
 def test_both_languages_have_the_same_code_and_name_the_same_things(documents: list[str]) -> None:
     english, japanese = documents
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))

@@ -48,6 +48,7 @@ LAYER_1: Final = (
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
+    "shared.storage.export_file",  # both edges write an organisation's rows in one form
     *("shared.storage.connections", "shared.storage.database", "shared.storage.fit_programs"),
     "shared.storage.migrations",
     *("shared.storage.transactions", "shared.storage.write_check"),
@@ -143,6 +144,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # how a database is opened, for the two edges that have one each
     "shared.storage.database": ("shared.errors", "shared.storage.connections"),
     "shared.storage.fit_programs": (),
+    "shared.storage.export_file": ("shared.errors", "shared.storage.database"),
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
     "shared.storage.migrations": (
         *("shared.errors", "shared.private_files", "shared.storage.database", "shared.storage.fit_programs"),

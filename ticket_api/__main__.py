@@ -29,6 +29,7 @@ from shared.environment import SettingsError
 from shared.exporting import exporting
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
+from shared.storage.export_file import ExportError
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
@@ -36,6 +37,7 @@ from shared.time_zones import in_zone, machine_zone, utc_now, zone_named
 from ticket_api import commands, create_app
 from ticket_api.administration import command_line
 from ticket_api.administration.session import Command, Session, explained
+from ticket_api.departure import command_line as departure
 from ticket_api.errors import ApiError
 from ticket_api.http import openapi
 from ticket_api.importing import command_line as tickets_command_line
@@ -46,6 +48,7 @@ from ticket_api.times import show_moment
 
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
+    ExportError,
 )
 """What an operator types to get here, unless something else leads here."""
 MADE: Final = "This made the database"
@@ -124,6 +127,8 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
             fill = filler(options.sample, clock)
             more = {"name": options.name, "fill": fill, "may_administer": options.admin}
             show_key(await commands.add_tenant(transactions, options.id, now=clock(), **more))
+        elif options.action in departure.DEPARTURES:
+            await departure.run(resolve_url(settings.database_url.get_secret_value()), transactions, options, clock)
         elif options.action == "new-key":
             made = await commands.add_key(transactions, options.id, now=clock(), may_administer=options.admin)
             show_key(made)
@@ -224,6 +229,7 @@ def parser() -> argparse.ArgumentParser:
     another.add_argument("id", metavar="ID")
     for one in (add, another):
         one.add_argument("--admin", action="store_true", help="the key may change master data and import tickets")
+    departure.add_parsers(actions)
     revoke = actions.add_parser("revoke-key", help="revoke a key")
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")

@@ -65,7 +65,7 @@ async def add_key(
 
     def add(connection: Connection) -> CreatedKey:
         if not tenants.exists(connection, tenant):
-            raise _no_tenant(tenant)
+            raise no_tenant(tenant)
         return _add_key(TenantConnection.open(connection, tenant), now, may_administer=may_administer)
 
     return await transactions.write(add)
@@ -80,10 +80,11 @@ def _add_key(db: TenantConnection, now: datetime, *, may_administer: bool) -> Cr
 async def require_tenant(transactions: Transactions, tenant: str) -> None:
     """Check that there is a tenant. Raises: CommandError."""
     if not await transactions.read(lambda connection: tenants.exists(connection, tenant)):
-        raise _no_tenant(tenant)
+        raise no_tenant(tenant)
 
 
-def _no_tenant(tenant: str) -> CommandError:
+def no_tenant(tenant: str) -> CommandError:
+    """Return the error for a tenant that is not there."""
     program = f"{command_line('ticket_api')} tenant"
     return CommandError(
         f"There is no tenant {tenant!r} in this database. `{program} list` shows all, `{program} add {tenant}` adds it."

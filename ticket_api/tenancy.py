@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from shared.storage.transactions import Transactions
+from ticket_api.errors import ApiForbiddenError
 from ticket_api.store import numbers, tenants
 from ticket_api.store.connection import TenantConnection
 
@@ -34,9 +35,12 @@ def make_tenant(
 
     Raises:
         ValueError: `tenant` is not 1 to 50 visible ASCII characters.
+        ApiForbiddenError: a tenant with this id was erased.
     """
     if not TENANT_ID.fullmatch(tenant):
         raise ValueError("The id of a tenant must be 1 to 50 visible ASCII characters, without spaces.")
+    if tenants.was_erased(connection, tenant):
+        raise ApiForbiddenError(f"The organisation {tenant!r} was erased. Nothing was changed.", kind="erased")
     if not tenants.add(connection, tenant, name or tenant, now):
         return False
     db = TenantConnection.open(connection, tenant)

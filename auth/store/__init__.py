@@ -35,6 +35,7 @@ from auth.store.records import NewKey
 from auth.store.service_accounts import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
 from auth.store.transactions import AuditedChange, AuditedTransactions
+from auth.store.upkeep.departure import Departures
 from auth.store.users import Memberships, Users, insert_user, put_membership
 from shared.command_lines import command_line
 from shared.identity import DEFAULT_TENANT, Role
@@ -60,10 +61,12 @@ class IdentityStore:
     def __init__(
         self, engine: AsyncEngine, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._transactions = AuditedTransactions(Database(in_schema(engine)), actor=actor, clock=clock)
+        engine = in_schema(engine)
+        self._transactions = AuditedTransactions(Database(engine), actor=actor, clock=clock)
         self._secrets = secrets
         self._write_check = WriteCheck(self._transactions.write_and_take_back)
         self.tenants = Tenants(self._transactions, secrets)
+        self.departures = Departures(engine, self._transactions)
         self.users = Users(self._transactions)
         self.memberships = Memberships(self._transactions)
         self.service_accounts = ServiceAccounts(self._transactions)

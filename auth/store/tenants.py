@@ -8,7 +8,7 @@ from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.peppers import Sealed, Secrets
 from auth.store.records import TenantRecord, UpstreamKey
-from auth.store.tables import tenants
+from auth.store.tables import erased_tenants, tenants
 from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.errors import InvalidInputError
 
@@ -124,6 +124,8 @@ class Tenants:
 
 async def insert_tenant(change: AuditedChange, tenant: str, name: str | None = None) -> None:
     """Store a new tenant. Raises: InvalidInputError, AlreadyExistsError."""
+    if await change.connection.scalar(select(erased_tenants.c.id).where(erased_tenants.c.id == tenant)):
+        raise AlreadyExistsError(f"The tenant {tenant!r} was erased. Choose another id.")
     values = {"id": validation.slug(tenant), "name": validation.label(name or tenant), "created_at": change.now}
     try:
         await change.connection.execute(insert(tenants).values(**values))

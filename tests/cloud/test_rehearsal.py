@@ -243,9 +243,9 @@ async def test_keys_are_rotated_while_customers_work(world: World) -> None:
 
     both = f"{NEWER},{API_KEY}"  # 1. the ticket API accepts the new key as well
     await asyncio.to_thread(stage.restart_ticket_api, world.new, MCP_API_KEY=both)
-    rotated = {  # 2. instances that send it, and whose own secrets have a successor in front
+    rotated = {  # 2. instances that send it, and know the successors of their own secrets
         "MCP_API_KEY": NEWER,
-        "MCP_IDENTITY_KEYS": f"{NEWER},{IDENTITY_KEY}",
+        "MCP_IDENTITY_KEYS": f"{IDENTITY_KEY},{NEWER}",
         "MCP_REQUEST_STATE_KEYS": f"{NEWER},{STATE_KEY}",
         "MCP_OPERATOR_KEY": f"{NEWER},{OPERATOR_KEY}",
     }
@@ -273,8 +273,8 @@ async def test_a_database_is_restored_from_its_backup(world: World) -> None:
     await asyncio.to_thread(restore, world.folder / "backup", admin, owner="ticket_owner")
     await asyncio.to_thread(stage.migrate, world.new)
     await asyncio.to_thread(stage.start_ticket_api, world.new)
-    for role in ("ticket_api", "mcp_server"):
-        await asyncio.to_thread(stage.job, world.new, "recovery", "check", MCP_DATABASE_URL=stage.url(role))
+    for role, what in (("ticket_api", "tickets"), ("mcp_server", "identity")):
+        await asyncio.to_thread(stage.job, world.new, "recovery", "check", what, MCP_DATABASE_URL=stage.url(role))
     await world.serves()
 
 

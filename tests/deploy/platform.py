@@ -45,7 +45,9 @@ elif what == ["run", "services", "describe"]:
 elif what == ["run", "services", "replace"]:
     text = pathlib.Path(arguments[3]).read_text()
     name, serving = (re.search(form, text, re.M)[1] for form in ("^  name: (.+)$", "revisionName: (.+)$"))
-    state["services"][name] = dict(shares={{serving: 100}}, tags=dict(canary="new"))
+    state["services"][name] = dict(
+        shares={{serving: 100}}, tags=dict(canary="new"), has_collector="- name: collector\n" in text
+    )
 elif what == ["run", "services", "update-traffic"]:
     service = state["services"][arguments[3]]
     for one in arguments:

@@ -13,7 +13,9 @@ from typing import Any, Final
 
 import pytest
 
+from shared.metrics.table import METRICS
 from tests.deploy.platform import SERVICE, Platform, Revision, exposed, prometheus
+from tests.deploy.slo import OUR_FAULT
 from tests.processes import ROOT, Process, environment
 
 CANARY: Final = ROOT / "gcp-deploy" / "canary.py"
@@ -306,3 +308,11 @@ def test_a_revision_is_judged_by_absolute_bounds_and_by_the_old_one(
     fault = metrics.fault_of(metrics.Seen(*new), metrics.Seen(*old), bounds)
 
     assert (fault is None) is is_good
+
+
+def test_errors_and_metrics_are_those_of_the_alerts_and_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(CANARY.parent)
+    metrics = importlib.import_module("canary_metrics")
+
+    assert metrics.OUR_FAULT == OUR_FAULT
+    assert {metrics.DURATIONS, metrics.BUILD_INFO} <= {metric.prometheus for metric in METRICS.values()}

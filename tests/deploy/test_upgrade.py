@@ -77,10 +77,11 @@ def test_a_change_is_migrated_staged_tried_and_released_in_this_order(platform: 
         "jobs execute identity-migrate",
         "services replace ticket-api.yaml",
         "services update-traffic ticket-api",
-        "services replace mcp-ticket-server.yaml",
+        "services replace collected.yaml",
         "services update-traffic mcp-ticket-server",
         "services update-traffic mcp-ticket-server",
     ]
+    assert platform.read()["services"][SERVICE]["has_collector"], "otherwise the next canary has no metrics"
     assert platform.divisions() == ["new=5,old=95", "new=100"]
     for service in (SERVICE, "ticket-api"):
         assert platform.shares(service) == {"new": 100}

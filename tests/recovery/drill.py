@@ -141,7 +141,7 @@ async def _drill(kind: str, folder: Path) -> Report:
 def main() -> int:
     """Run a drill; return 1 if something was not as before."""
     with TemporaryDirectory() as folder:
-        report = asyncio.run(_drill(*sys.argv[1:], Path(folder)))
+        report = asyncio.run(_drill(sys.argv[1], Path(folder)))
     print(report)
     return 1 if report.problems else 0
 

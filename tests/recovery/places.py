@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import asyncpg
 import pytest
@@ -21,14 +21,25 @@ from tests.recovery.postgres_tools import dump, restore
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 
+NOT_FOR_SERVING: Final = (
+    "DELETE FROM tickets",
+    "UPDATE ticket_history SET comment = ''",
+    "SELECT pieces FROM ticket_pieces",
+    "ALTER TABLE tickets DISABLE ROW LEVEL SECURITY",
+    "CREATE TABLE identity.more (id integer)",
+)
+
 
 class Place(Protocol):
     """Where a deployment stores its data, and its means of backup."""
 
-    tickets_url: str
-    """Of the ticket database, as the role that serves."""
-    identity_url: str
-    """Of the identity store, likewise."""
+    @property
+    def tickets_url(self) -> str:
+        """Of the ticket database, as the role that serves."""
+
+    @property
+    def identity_url(self) -> str:
+        """Of the identity store, likewise."""
 
     async def make(self) -> None:
         """Make both databases, with sample tickets."""
@@ -137,10 +148,7 @@ class PostgresPlace:
         try:
             seen = await connection.fetchval("SELECT count(*) FROM tickets")
             allowed = [f"saw {seen} tickets without naming a tenant"] if seen else []
-            for statement in (
-                "DELETE FROM tickets", "SELECT pieces FROM ticket_pieces",
-                "ALTER TABLE tickets DISABLE ROW LEVEL SECURITY", "CREATE TABLE identity.more (id integer)", "UPDATE ticket_history SET comment = ''",
-            ):  # fmt: skip
+            for statement in NOT_FOR_SERVING:
                 try:
                     await connection.execute(statement)
                 except asyncpg.InsufficientPrivilegeError:

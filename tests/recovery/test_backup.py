@@ -15,7 +15,7 @@ import pytest
 
 from recovery.__main__ import main
 from tests.databases import copy_sqlite, run_aside
-from tests.processes import ROOT, environment
+from tests.processes import ROOT, environment, http_door
 from tests.recovery.desk import SECRET, UPSTREAM_KEY, fill_identity, fill_tickets, what_works
 
 OTHER_SECRET: Final = "a-secret-that-nothing-was-made-with"
@@ -135,6 +135,16 @@ def test_a_restore_replaces_nothing_that_is_there_or_in_use(machine: Machine) ->
     assert "There is a database already" in unasked[1]
     assert "is in use: stop the server first" in in_use[1]
     assert not list(machine.tickets.parent.glob("*.restoring*"))
+
+
+def test_a_running_server_is_backed_up_and_its_databases_are_not_replaced(machine: Machine, tmp_path: Path) -> None:
+    with http_door(tmp_path, **machine.settings):
+        backup = machine.back_up()
+        in_use = machine.run("restore", str(backup), "--replace")
+    replaced = machine.run("restore", str(backup), "--replace")
+
+    assert (in_use[0], replaced[0]) == (2, 0), in_use
+    assert "is in use: stop the server first" in in_use[1]
 
 
 def test_a_damaged_database_is_replaced_with_its_log(machine: Machine) -> None:

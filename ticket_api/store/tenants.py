@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, select
 
 from ticket_api.store.connection import TenantConnection, add_if_new, name_to_policies
-from ticket_api.store.tables import api_keys, tenants
+from ticket_api.store.tables import api_keys, erased_tenants, tenants
 
 
 def exists(connection: Connection, tenant: str) -> bool:
@@ -17,6 +17,11 @@ def exists(connection: Connection, tenant: str) -> bool:
 def add(connection: Connection, tenant: str, name: str, now: datetime) -> bool:
     """Store a tenant unless the id exists; return whether it did. Waits for a transaction that is adding it."""
     return add_if_new(connection, tenants, {"id": tenant, "name": name, "created_at": now})
+
+
+def was_erased(connection: Connection, tenant: str) -> bool:
+    """Return whether a tenant with this id was erased."""
+    return connection.scalar(select(erased_tenants.c.id).where(erased_tenants.c.id == tenant)) is not None
 
 
 def every(connection: Connection) -> Sequence[RowMapping]:

@@ -4,7 +4,16 @@
 """
 
 from ticket_api.store.search.folding import fold
-from ticket_api.store.search.index import MOST_CANDIDATES, TextMatch, find, has_renames, index_tickets
+from ticket_api.store.search.index import (
+    MOST_CANDIDATES,
+    TextMatch,
+    find,
+    forget_tenant,
+    forget_tickets,
+    has_renames,
+    index_tickets,
+    merge_index,
+)
 from ticket_api.store.search.renames import index_renamed, note_rename
 
 __all__ = [
@@ -12,8 +21,11 @@ __all__ = [
     "TextMatch",
     "find",
     "fold",
+    "forget_tenant",
+    "forget_tickets",
     "has_renames",
     "index_renamed",
     "index_tickets",
+    "merge_index",
     "note_rename",
 ]

@@ -42,6 +42,15 @@ class Pieces(Protocol):
     def replace(self, db: TenantConnection, texts: Sequence[tuple[int, str, str]]) -> None:
         """Index each ticket (its number, the text that is indexed or "", the text to index)."""
 
+    def remove(self, db: TenantConnection, texts: Sequence[tuple[int, str]]) -> None:
+        """Forget each ticket (its number, the text that is indexed)."""
+
+    def remove_tenant(self, db: TenantConnection) -> None:
+        """Forget the tenant, none of whose tickets is indexed any more."""
+
+    def merge(self, db: TenantConnection) -> bool:
+        """Do a part of overwriting what was removed; return whether there is more to do."""
+
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
 
@@ -65,6 +74,28 @@ def index_tickets(db: TenantConnection, numbers: Iterable[int]) -> None:
     every = sorted(set(numbers))
     for first in range(0, len(every), _BATCH):
         _index(db, every[first : first + _BATCH])
+
+
+def forget_tickets(db: TenantConnection, rows: Sequence[tuple[int, str, str]]) -> None:
+    """Remove tickets (number, `text_folded`, `names_folded`) that are about to be deleted from the index."""
+    indexed = [(number, indexed_text(text, names)) for number, text, names in rows if text]
+    if indexed:
+        _pieces_of(db).remove(db, indexed)
+
+
+def forget_tenant(db: TenantConnection) -> None:
+    """Remove a tenant without tickets from the index."""
+    _pieces_of(db).remove_tenant(db)
+
+
+def merge_index(db: TenantConnection) -> bool:
+    """Do a part of overwriting what was removed from the index; return whether there is more to do."""
+    return _pieces_of(db).merge(db)
+
+
+def indexed_text(text: str, names: str) -> str:
+    """Return what is indexed of a ticket."""
+    return f"{text}\n{names}"
 
 
 def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatch:
@@ -151,8 +182,8 @@ def _index(db: TenantConnection, numbers: Sequence[int]) -> None:
         names = "\n".join(row[f"name_{n}"] for n in range(len(_NAMES)))
         if (text, names) != (row["text_folded"], row["names_folded"]):
             changed.append({"of": row["number"], "text": text, "names": names})
-            before = f"{row['text_folded']}\n{row['names_folded']}" if row["text_folded"] else ""
-            texts.append((row["number"], before, f"{text}\n{names}"))
+            before = indexed_text(row["text_folded"], row["names_folded"]) if row["text_folded"] else ""
+            texts.append((row["number"], before, indexed_text(text, names)))
     if changed:
         db.execute(_REWRITE, changed)
         _pieces_of(db).replace(db, texts)

@@ -57,6 +57,18 @@ class PostgresPieces:
         rows = [{"number": number, "pieces": hashed(db.tenant, set_of_text(new))} for number, _, new in texts]
         db.execute(db.insert(ticket_pieces), rows)
 
+    def remove(self, db: TenantConnection, texts: Sequence[tuple[int, str]]) -> None:
+        """Forget each ticket (its number, the text that is indexed)."""
+        numbers = [number for number, _ in texts]
+        db.execute(db.delete(ticket_pieces).where(ticket_pieces.c.number.in_(numbers)))
+
+    def remove_tenant(self, db: TenantConnection) -> None:
+        """Forget the tenant: of one without tickets there is nothing."""
+
+    def merge(self, db: TenantConnection) -> bool:  # noqa: ARG002 - as of the other index
+        """Return that there is nothing to do: PostgreSQL vacuums by itself."""
+        return False
+
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         pieces = hashed(db.tenant, set_of_words(words))

@@ -3,7 +3,8 @@
 The number of the tenant is in front of each piece, and in the upper half of each row id, so that a search reads pieces
 of one tenant alone. Without content, FTS5 must be given what it indexed to delete it: the folded texts that the ticket
 had before.
-Source: SQLite, "FTS5 Extension", 3.1 (ascii tokenizer), 4.4.1 (contentless tables), 6.2 (the delete command).
+Source: SQLite, "FTS5 Extension", 3.1 (ascii tokenizer), 4.4.1 (contentless tables), 6.2 (the delete command), 6.6
+(the merge command: a negative number merges all levels, and less than two changes mean that nothing is left).
 """
 
 import json
@@ -37,6 +38,8 @@ CREATE: Final = (
 )
 _DELETE: Final = text("INSERT INTO ticket_pieces (ticket_pieces, rowid, pieces) VALUES ('delete', :row, :pieces)")
 _INSERT: Final = text("INSERT INTO ticket_pieces (rowid, pieces) VALUES (:row, :pieces)")
+_MERGE: Final = "INSERT INTO ticket_pieces (ticket_pieces, rank) VALUES ('merge', -200)"
+_CHANGES: Final = "SELECT total_changes()"
 _TENANT: Final = TenantConnection.select(piece_tenants, piece_tenants.c.number)
 _FIND: Final = text(
     f"SELECT json_group_array(rowid & {(1 << _NUMBER_BITS) - 1}) FROM "  # noqa: S608 - a constant
@@ -65,6 +68,21 @@ class SqlitePieces:
         if before:
             db.execute(_DELETE, before)
         db.execute(_INSERT, [_row(tenant, number, new) for number, _, new in texts])
+
+    def remove(self, db: TenantConnection, texts: Sequence[tuple[int, str]]) -> None:
+        """Forget each ticket (its number, the text that is indexed)."""
+        tenant = self._number(db)
+        db.execute(_DELETE, [_row(tenant, number, old) for number, old in texts])
+
+    def remove_tenant(self, db: TenantConnection) -> None:
+        """Forget the tenant, none of whose tickets is indexed any more."""
+        db.execute(db.delete(piece_tenants))
+
+    def merge(self, db: TenantConnection) -> bool:
+        """Do a part of overwriting what was removed; return whether there is more to do."""
+        before = db.connection.exec_driver_sql(_CHANGES).scalar_one()
+        db.connection.exec_driver_sql(_MERGE)
+        return bool(db.connection.exec_driver_sql(_CHANGES).scalar_one() - before >= 2)
 
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""

@@ -1,6 +1,6 @@
 """Whether the secrets of a deployment fit an identity store: what in it could not be used with them.
 
-For a backup and after a restore: without its secrets an identity store authenticates nobody.
+For a backup and after a restore: without its secrets an identity store is useless.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""What an organisation that leaves is given, and how it is erased."""
