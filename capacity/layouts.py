@@ -55,7 +55,7 @@ LAYOUTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class MonthlyCost:
     """Dollars a month."""
 
     server: float
@@ -69,7 +69,7 @@ class Cost:
         return self.server + self.ticket_api + self.sql + self.valkey
 
 
-def cost(layout: Layout, users: int, known: Figures, costs: Prices) -> Cost | None:
+def cost(layout: Layout, users: int, known: Figures, costs: Prices) -> MonthlyCost | None:
     """Return what `layout` costs for `users`, without any free tier; `None` if it cannot serve them."""
     need = size(users, known, costs, is_sse=layout.is_sse)
     smallest = costs.sql[layout.smallest_sql]
@@ -80,7 +80,7 @@ def cost(layout: Layout, users: int, known: Figures, costs: Prices) -> Cost | No
         return None
     tiers = [need.sql, smallest] if is_ours else [smallest]
     valkey = max(need.valkey, costs.valkey[1], key=_dollars) if layout.shares_sessions else costs.valkey[0]
-    return Cost(
+    return MonthlyCost(
         server=_server(layout, need, known, costs),
         ticket_api=_ticket_api(layout, need, known, costs),
         sql=max(tiers, key=_dollars).month,

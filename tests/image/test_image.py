@@ -30,12 +30,12 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 USER: Final = 65532
-PLANTED: Final = "a-secret-that-someone-left-in-the-checkout"
+PLANTED: Final = "a-secret-that-was-left-in-the-checkout"
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """The image of this checkout, in which a secret lies about that must stay out."""
+    """The image of this checkout, in which a secret was left that must stay out."""
     if os.geteuid() != 0:
         not_run("it needs root")
     folder = tmp_path_factory.mktemp("image")
