@@ -250,9 +250,8 @@ class CloudMCPServer:
 def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
     """Return what responds to a request for a path that does not exist.
 
-    Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, look for an authorization server,
-    and show the response to their `POST /register` as the reason why they failed. So do older clients where there is
-    sign-in, which look for the authorization server on the resource server itself (2025-03-26).
+    Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, and show the response to their
+    `POST /register` as the reason why they failed; so do clients of 2025-03-26, which look here for a sign-in.
     """
 
     async def respond(*_: object) -> JSONResponse:
@@ -376,8 +375,9 @@ def main() -> int:
         configure_logging(level=settings.log_level, service=service)
         for sentence in notes(settings):
             log.warning("settings_note", hint=sentence)
-        with exporting(settings.otlp_endpoint, service):
+        with exporting(settings.otlp_endpoint, service) as begin:
             server = CloudMCPServer(settings)
+            begin(server.metrics.export)
             listener = DrainingServer(
                 server.app,
                 server.transport,

@@ -93,7 +93,7 @@ def of_sql() -> Exception:
     raised(KeyError(SECRET)),
     raised(RuntimeError(f"cannot connect to postgresql://user:{SECRET}@host/x")),
     raised(LookupError("outer"), raised(ValueError(SECRET))),
-    raised(BaseExceptionGroup("several", [raised(ValueError(SECRET)), raised(KeyError(SECRET))])),
+    raised(ExceptionGroup("several", [raised(ValueError(SECRET)), raised(KeyError(SECRET))])),
     raised(httpx2.ConnectError(f"http://user:{SECRET}@host")),
     of_sql(),
 ])  # fmt: skip

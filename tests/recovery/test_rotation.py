@@ -1,4 +1,4 @@
-"""The steps of docs/recovery.md for MCP_IDENTITY_KEYS: instances of each step and of the one before it serve at once."""
+"""The steps of docs/recovery.md for MCP_IDENTITY_KEYS: instances of neighbouring steps serve at the same time."""
 
 from itertools import pairwise
 from pathlib import Path
