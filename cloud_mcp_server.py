@@ -9,13 +9,12 @@ import gc
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.routing import Route
 
@@ -28,20 +27,22 @@ from operations import Operations
 from shared.client_habits import ClientHabits
 from shared.config import CloudSettings, SettingsWithoutKeys, load, notes, service_context
 from shared.config.greeting import Failing, greeting, ticket_api_of
+from shared.counting import TallyCounter
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.exporting import exporting
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider, provider_label
-from shared.metrics.server import server_metrics
+from shared.metrics.server import over_otlp, server_metrics
 from shared.rate import Rate
 from shared.scopes import required_scope
 from shared.server import NAME, VERSION
 from shared.storage.migrations import DatabaseNotReadyError
-from shared.telemetry import TallyCounter, configure_logging, get_logger
+from shared.telemetry import configure_logging, get_logger
 from shared.writes.recent_writes import RecentWrites
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
+from transport.http.errors import nothing_here
 from transport.http.public_address import base_of
 from transport.rate_limit import Rates
 from transport.server import DrainingServer
@@ -128,8 +129,9 @@ class CloudMCPServer:
                 page=page,
             ),
         )
-        revision = os.environ.get("K_REVISION", "")
-        self.metrics = server_metrics(counter, self.transport, version=VERSION, revision=revision)
+        self.metrics = server_metrics(
+            counter, self.transport, version=VERSION, revision=os.environ.get("K_REVISION", "")
+        )
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
@@ -185,9 +187,9 @@ class CloudMCPServer:
     def health(self) -> Mapping[str, Any]:
         """Return what `GET /health` says of a running process."""
         transport = "all" if len(self.transport.wires) > 1 else "".join(self.transport.wires)  # as in the settings
-        more = {"oauth_enabled": self._settings.signs_in or None, "layout": self.transport.layout}
         said = {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
-        return said | {name: value for name, value in more.items() if value is not None}
+        more = {"oauth_enabled": self._settings.signs_in, "layout": self.transport.layout}
+        return said | {name: value for name, value in more.items() if value}
 
     def _situation(self, settings: CloudSettings, request: Request) -> Situation:
         """Return what the page for people says."""
@@ -245,19 +247,6 @@ class CloudMCPServer:
         features = health.get("features") if isinstance(health, dict) else None
         if isinstance(features, list) and "readiness" in features:
             await self._service.probe.get("/ready")
-
-
-def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
-    """Return what responds to a request for a path that does not exist.
-
-    Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, and show the response to their
-    `POST /register` as the reason why they failed; so do clients of 2025-03-26, which look here for a sign-in.
-    """
-
-    async def respond(*_: object) -> JSONResponse:
-        return JSONResponse({"detail": detail}, status_code=404)
-
-    return respond
 
 
 def sign_in_of(settings: CloudSettings, counter: TallyCounter) -> SignIn | None:
@@ -377,7 +366,7 @@ def main() -> int:
             log.warning("settings_note", hint=sentence)
         with exporting(settings.otlp_endpoint, service) as begin:
             server = CloudMCPServer(settings)
-            begin(server.metrics.export)
+            begin(over_otlp(server.metrics))
             listener = DrainingServer(
                 server.app,
                 server.transport,

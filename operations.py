@@ -23,10 +23,11 @@ from auth.providers import APIKeyAuthProvider, AuthenticationError
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
+from shared.counting import Counter
 from shared.errors import TicketServerError
 from shared.metrics.prometheus import CONTENT_TYPE, PrometheusText
 from shared.metrics.registry import Registry
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport.dispatch.usage import name_of
 from transport.sessions.session import SessionView
 

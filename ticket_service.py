@@ -19,6 +19,7 @@ from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
 from shared.concurrency import finish
 from shared.config import CHECKOUT, IS_INSTALLED, ToolSettings
+from shared.counting import Counter
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.environment import SettingsError
@@ -30,7 +31,7 @@ from shared.localization import localized
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
 from shared.storage.connections import CONNECTIONS
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from shared.time_zones import zone_named
 from shared.tools import TicketTools
 from shared.upstream.proxies import Proxies

@@ -31,9 +31,9 @@ from auth.throttle import ThrottledAuthProvider
 from auth.token_or_key import TokenOrKeyAuthProvider
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
+from shared.counting import Counter
 from shared.identity import AuthProvider, TenantDirectory
 from shared.storage.database import make_engine, resolve_url
-from shared.telemetry import Counter
 
 
 class Access(Protocol):

@@ -20,8 +20,9 @@ from auth.store.audit import AuditTable
 from auth.store.transactions import TimedEvent
 from shared.audit import AuditEvent, LoggedAuditTrail
 from shared.concurrency import finish, wait_for_event
+from shared.counting import Counter
 from shared.errors import TicketServerError
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 

@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx2
 
+from shared.counting import Counter
 from shared.errors import (
     ConflictError,
     InvalidInputError,
@@ -34,7 +35,7 @@ from shared.errors import (
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.localization import localized
 from shared.spans import recorder
-from shared.telemetry import Counter, current_trace, get_logger
+from shared.telemetry import current_trace, get_logger
 from shared.trace_context import path_of_ids
 from shared.upstream.connection_pool import IDLE_S, MAX_IDLE, ConnectionPool
 from shared.upstream.httpx_transport import HTTPXTransport

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from shared.telemetry import Counter
+from shared.counting import Counter
 
 
 class Habit(NamedTuple):

@@ -10,10 +10,11 @@ from typing import Final
 
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
+from shared.counting import OTHER, Histogram
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
 from shared.spans import OpenSpan, SpanKind, Spans, recorder
-from shared.telemetry import OTHER, Histogram, LogContext, get_logger
+from shared.telemetry import LogContext, get_logger
 from shared.trace_context import TRACE, TraceContext, new_trace, trace_fields, trace_of
 
 log = get_logger(__name__)

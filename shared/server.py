@@ -23,6 +23,7 @@ from shared.announcements import CACHE_HINTS, titled_once
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.completions import Completions
+from shared.counting import Counter
 from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
 from shared.localization import Language, accepted_language, current_language, in_language
@@ -43,7 +44,6 @@ from shared.own_tools import OwnTools
 from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.scopes import Scopes
-from shared.telemetry import Counter
 
 NAME: Final = "ticket-server"
 VERSION: Final = "1.0.0"

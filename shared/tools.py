@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.api_client import APIClient
+from shared.counting import Counter
 from shared.errors import InvalidInputError, Problem, TicketServerError
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall, known_user
 from shared.tickets.activity.recent_changes import RecentChanges
 from shared.tickets.choices import ChoiceFinder

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from shared.client_habits import HABITS, ClientHabits
-from shared.telemetry import TallyCounter
+from shared.counting import TallyCounter
 from tests.client_habits import SCENARIOS, replayed
 from tests.processes import KEY, OPERATOR_KEY, http_door
 from tests.renew import INTEROP

@@ -29,7 +29,7 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.blind_cache", "shared.bounds", "shared.client_habits", "shared.command_lines"),
-    *("shared.concurrency", "shared.direct_calls"),
+    *("shared.concurrency", "shared.counting", "shared.direct_calls"),
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
     *(
@@ -79,7 +79,8 @@ MAY_IMPORT: Final = MappingProxyType({
     ),
     "operations": (
         *("auth.throttle", "auth.presented", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
-        *("shared.metrics", "shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
+        *("shared.counting", "shared.metrics", "shared.telemetry", "transport.dispatch.usage"),
+        "transport.sessions.session",
     ),
     "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
@@ -127,7 +128,8 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.spans": ("shared.trace_context",),
     "shared.tracing": ("shared.spans",),
     "shared.request_log": (
-        *("shared.identity", "shared.json_rpc", "shared.spans", "shared.telemetry", "shared.trace_context"),
+        *("shared.counting", "shared.identity", "shared.json_rpc", "shared.spans", "shared.telemetry"),
+        "shared.trace_context",
     ),
     "shared.blind_cache": ("shared.lru",),
     "shared.direct_calls": ("shared.json_rpc", "shared.lru", "shared.wire_json"),
@@ -140,7 +142,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.periodic": ("shared.concurrency", "shared.telemetry"),
     "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity", "shared.lru"),
-    "shared.client_habits": ("shared.errors", "shared.telemetry"),
+    "shared.client_habits": ("shared.counting", "shared.errors"),
     # how a database is opened, for the two edges that have one each
     "shared.storage.database": ("shared.errors", "shared.storage.connections"),
     "shared.storage.fit_programs": (),

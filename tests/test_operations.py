@@ -16,9 +16,9 @@ import operations
 from operations import Operations
 from shared.audit import LoggedAuditTrail
 from shared.client_habits import ClientHabits
+from shared.counting import TallyCounter
 from shared.failed_attempts import AT_ONCE
 from shared.metrics.registry import MetricReading, Registry
-from shared.telemetry import TallyCounter
 from tests.captured_logs import capture_logs
 from tests.client_habits import FOREIGN
 from tests.kills import kills

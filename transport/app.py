@@ -25,9 +25,10 @@ from starlette.types import ASGIApp
 
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
+from shared.counting import MAX_TENANTS, BoundedLabels, Counter
 from shared.direct_calls import DirectTools
 from shared.identity import AuthProvider
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
+from shared.telemetry import get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler

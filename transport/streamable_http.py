@@ -18,10 +18,11 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
+from shared.counting import Counter
 from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Submitted, Wire

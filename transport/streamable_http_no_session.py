@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from mcp_types import DEFAULT_NEGOTIATED_VERSION, JSONRPCNotification
 from starlette.types import ASGIApp
 
+from shared.counting import Counter
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport.dispatch.context import Caller
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse

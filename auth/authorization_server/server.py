@@ -31,7 +31,7 @@ from auth.store import IdentityStore
 from auth.store.authorization.records import InvitationState, Served
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
-from shared.telemetry import Counter, TallyCounter
+from shared.counting import Counter, TallyCounter
 from web.sign_in import InvitationPage
 
 

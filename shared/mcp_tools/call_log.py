@@ -16,9 +16,10 @@ from typing import Any, Final
 from mcp.server import ServerRequestContext
 
 from shared.audit import AuditEvent, AuditTrail, keep
+from shared.counting import MAX_TENANTS, BoundedLabels, Counter
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, add_fields, current_trace, get_logger
+from shared.telemetry import add_fields, current_trace, get_logger
 from shared.tickets.acting_user import ToolCall
 from shared.trace_context import trace_of
 from shared.upstream.waiting import Waiting

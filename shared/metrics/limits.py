@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from shared.counting import TallyCounter
 from shared.metrics.registry import MetricReading
-from shared.telemetry import TallyCounter
 
 # fmt: off
 LIMITS: Final = (

@@ -27,9 +27,10 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from shared.counting import BOUNDS_S
 from shared.metrics.registry import Family, Registry, Sample
 from shared.metrics.table import MetricKind
-from shared.telemetry import BOUNDS_S, get_logger
+from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 

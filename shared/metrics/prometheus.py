@@ -16,9 +16,9 @@ from prometheus_client.metrics_core import (
 from prometheus_client.metrics_core import Metric as PrometheusMetric
 from prometheus_client.registry import Collector
 
+from shared.counting import BOUNDS_S
 from shared.metrics.registry import Family, Registry
 from shared.metrics.table import MetricKind
-from shared.telemetry import BOUNDS_S
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _LE = (*map(str, BOUNDS_S), "+Inf")

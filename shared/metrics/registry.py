@@ -3,17 +3,13 @@
 Counters and durations are counted where things happen; the rest is read when it is asked for.
 """
 
-import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from shared.counting import TallyCounter
 from shared.metrics.table import METRICS, Metric
-from shared.telemetry import TallyCounter
-
-if TYPE_CHECKING:
-    from opentelemetry.sdk.resources import Resource
 
 
 class MetricReading(NamedTuple):
@@ -57,17 +53,6 @@ class Registry:
         self._sources = sources
         self.started_ns = time.time_ns()
         """When counting began, in nanoseconds since 1970."""
-
-    def export(self, resource: "Resource") -> Callable[[], None]:
-        """Send these metrics over OTLP until what is returned is called: a `Signal` of shared.observability.
-
-        Nothing is sent if the standard variable `OTEL_METRICS_EXPORTER` is `none`.
-        """
-        if os.environ.get("OTEL_METRICS_EXPORTER") == "none":
-            return lambda: None
-        from shared.metrics.otlp import export_metrics  # noqa: PLC0415 - imports the SDK of OpenTelemetry
-
-        return export_metrics(resource, registry=self)
 
     def families(self) -> Iterator[Family]:
         """Yield each metric that has a value, in the order of the table.

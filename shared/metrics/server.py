@@ -1,13 +1,17 @@
 """Everything that is measured of an HTTP server, put together."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from shared.counting import TallyCounter
 from shared.metrics.limits import limits_reached
 from shared.metrics.process import build_info, process_readings
 from shared.metrics.registry import MetricReading, Registry
-from shared.telemetry import TallyCounter
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
 
 
 class Measured(Protocol):
@@ -41,3 +45,19 @@ def server_metrics(counter: TallyCounter, transport: Measured, *, version: str, 
             yield MetricReading("broker_calls", calls, (outcome,))
 
     return Registry(counter, now, partial(limits_reached, counter), process_readings)
+
+
+def over_otlp(registry: Registry) -> Callable[["Resource"], Callable[[], None]]:
+    """Return what sends these metrics over OTLP: a `Signal` of shared.observability.
+
+    It sends nothing if the standard variable `OTEL_METRICS_EXPORTER` is `none`.
+    """
+
+    def signal(resource: "Resource") -> Callable[[], None]:
+        if os.environ.get("OTEL_METRICS_EXPORTER") == "none":
+            return lambda: None
+        from shared.metrics.otlp import export_metrics  # noqa: PLC0415 - imports the SDK of OpenTelemetry
+
+        return export_metrics(resource, registry=registry)
+
+    return signal

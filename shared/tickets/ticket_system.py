@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from shared.api_client import APIClient
+from shared.counting import Counter
 from shared.errors import TicketServerError
-from shared.telemetry import Counter
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import FeatureReader
 from shared.tickets.master_data import MasterData

@@ -10,8 +10,8 @@ from auth.store.records import AuditRecord
 from auth.store.transactions import TimedEvent
 from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredAuditTrail
 from shared.audit import PATIENCE_S, AuditEvent, keep
+from shared.counting import TallyCounter
 from shared.storage.database import DatabaseBusyError
-from shared.telemetry import TallyCounter
 from tests.auth.conftest import Clock
 from tests.captured_logs import capture_logs
 from tests.kills import kills

@@ -14,9 +14,9 @@ from auth.store.records import NewKey
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.throttle import ThrottledAuthProvider
 from shared.client_habits import ClientHabits
+from shared.counting import TallyCounter
 from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.telemetry import TallyCounter
 from tests.auth.conftest import SECRETS, Clock
 from tests.auth.test_throttle import OFFICE, SHARED_KEY, Trail
 from tests.captured_logs import capture_logs

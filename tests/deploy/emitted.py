@@ -9,11 +9,11 @@ from inspect import getsource
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 import cloud_mcp_server  # noqa: F401 - it imports every module that defines an error
+from shared.counting import BOUNDS_S, OTHER
 from shared.errors import TicketServerError
 from shared.json_rpc import INTERNAL_ERROR
 from shared.metrics.limits import LIMITS
 from shared.metrics.table import METRICS, MetricKind
-from shared.telemetry import BOUNDS_S, OTHER
 from tests.deploy.promql import Emitted
 from tests.deploy.slo import kinds
 from transport.http import event_stream

@@ -24,13 +24,13 @@ import ticket_api
 from shared.api_client import APIClient
 from shared.audit import AuditEvent, AuditTrail
 from shared.client_habits import ClientHabits
+from shared.counting import TallyCounter
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
 from shared.markdown import inline
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.storage.database import open_engine, resolve_url
-from shared.telemetry import TallyCounter
 from shared.time_zones import in_zone, machine_zone
 from shared.tools import TicketTools
 from tests import standin

@@ -13,6 +13,7 @@ import pytest
 import respx
 
 from shared.api_client import APIClient, segment
+from shared.counting import TallyCounter
 from shared.errors import (
     ConflictError,
     Effect,
@@ -24,7 +25,6 @@ from shared.errors import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
-from shared.telemetry import TallyCounter
 from tests.kills import kills
 
 BASE = "http://tickets.example.com"

@@ -17,6 +17,7 @@ import httpx2
 import pytest
 
 from shared.api_client import MAX_PLACES, APIClient
+from shared.counting import TallyCounter
 from shared.errors import (
     Effect,
     InvalidInputError,
@@ -27,7 +28,6 @@ from shared.errors import (
     UpstreamUnavailableError,
 )
 from shared.fair_queue import MAX_WAITING, FairQueue
-from shared.telemetry import TallyCounter
 from shared.upstream.transport import MAX_BODY_BYTES
 from tests.kills import kills
 from tests.shared.faulty_server import (

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 import pytest
 
 from shared.api_client import APIClient
+from shared.counting import TallyCounter
 from shared.embedded.in_process import InProcessTransport
-from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
 from tests.shared.gate import LIMIT_S, Gate, GateTransport, Json
 from tests.shared.given import TICKET, World, text_of, world

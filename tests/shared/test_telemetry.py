@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from shared.telemetry import LABELS, LogContext, TallyCounter, add_fields, configure_logging, get_logger
+from shared.counting import TallyCounter
+from shared.telemetry import LABELS, LogContext, add_fields, configure_logging, get_logger
 from shared.trace_context import TRACE as TRACE_FIELD
 from shared.trace_context import trace_of
 

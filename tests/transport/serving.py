@@ -13,8 +13,8 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
 from shared.client_habits import ClientHabits
+from shared.counting import TallyCounter
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
-from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
 from transport.app import LOOPBACK_ORIGINS, Transport, TransportOptions
 from transport.http.event_stream import OpenStreams, StreamSlot

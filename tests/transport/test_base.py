@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from starlette.requests import HTTPConnection
 
+from shared.counting import BoundedLabels
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.telemetry import BoundedLabels, configure_logging
+from shared.telemetry import configure_logging
 from tests.transport.http_client import call as calling
 from tests.transport.http_client import http_client
 from tests.transport.serving import bench

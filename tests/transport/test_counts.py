@@ -6,10 +6,10 @@ from typing import Any, Final
 import httpx2
 import pytest
 
+from shared.counting import TallyCounter
 from shared.identity import Principal
 from shared.metrics.limits import limits_reached
 from shared.rate import Rate
-from shared.telemetry import TallyCounter
 from tests.transport.http_client import ENVELOPE, MODERN, call, cancelled, http_client
 from tests.transport.people import People, key, person
 from tests.transport.serving import Bench, bench, until

@@ -18,12 +18,12 @@ from mcp.shared.dispatcher import CallOptions
 from mcp.shared.message import ServerMessageMetadata
 
 from shared.client_habits import ClientHabits
+from shared.counting import BoundedLabels, TallyCounter
 from shared.identity import Principal, Scope
 from shared.json_rpc import JSONRPCRequest
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import TicketServer, build_server
-from shared.telemetry import BoundedLabels, TallyCounter
 from tests.kills import kills
 from tests.shared.given import TICKET, Recorder, world
 from tests.transport.test_parity import ENVELOPE

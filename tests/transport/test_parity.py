@@ -16,8 +16,8 @@ from mcp.server.runner import serve_dual_era_loop
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
+from shared.counting import BoundedLabels
 from shared.identity import Principal
-from shared.telemetry import BoundedLabels
 from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params

@@ -8,8 +8,9 @@ import anyio
 import anyio.abc
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse, RequestId
 
+from shared.counting import Counter
 from shared.json_body import is_id
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 from mcp_types import PROTOCOL_VERSION_META_KEY
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
+from shared.counting import OTHER, Histogram
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import OTHER, Histogram
 from transport.dispatch.context import Caller
 from transport.dispatch.usage import revision_of
 from transport.sessions.session import SessionRecord

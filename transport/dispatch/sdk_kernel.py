@@ -40,6 +40,7 @@ from mcp_types import (
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
+from shared.counting import OTHER, BoundedLabels, Counter
 from shared.direct_calls import DirectCalls, DirectTools
 from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
@@ -47,7 +48,7 @@ from shared.lru import LRUCache
 from shared.params_problem import params_problem
 from shared.plain_calls import check_plain_calls_once
 from shared.prompts import prompt_problem
-from shared.telemetry import OTHER, BoundedLabels, Counter, add_fields, get_logger
+from shared.telemetry import add_fields, get_logger
 from shared.tracing import trace_where_needed
 from shared.wire_json import encode
 from transport import jsonrpc

@@ -15,9 +15,10 @@ from typing import Any, Final
 from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from shared.counting import OTHER, BoundedLabels, Counter
 from shared.json_rpc import JSONRPCRequest
 from shared.periodic import periodic_task
-from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.telemetry import get_logger
 from transport.sessions.session import SessionRecord
 
 log = get_logger(__name__)

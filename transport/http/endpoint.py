@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
+from shared.counting import BoundedLabels, Counter
 from shared.errors import TicketServerError
 from shared.http.cycle import cycle_of
 from shared.identity import AuthProvider, Principal
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import LABELS, BoundedLabels, Counter, LogContext
+from shared.telemetry import LABELS, LogContext
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
 from transport.dispatch.refused_requests import RefusedRequests, Spoken

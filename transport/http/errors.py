@@ -1,11 +1,12 @@
 """Errors as HTTP responses: one table, the same on every wire. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from starlette.responses import JSONResponse
 
 from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError
@@ -102,3 +103,16 @@ def http_error(error: TicketServerError, *, how_to_open: str = "") -> HTTPError:
     text = f"There is no such session. {how_to_open}" if isinstance(error, SessionGoneError) else str(error)
     body = jsonrpc.refusal(error.kind, text, code=row.code, request_id=error.request_id, **row.about)
     return HTTPError(row.status, row.headers, body)
+
+
+def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
+    """Return what responds to a request for a path that does not exist.
+
+    Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, and show the response to their
+    `POST /register` as the reason why they failed; so do clients of 2025-03-26, which look here for a sign-in.
+    """
+
+    async def respond(*_: object) -> JSONResponse:
+        return JSONResponse({"detail": detail}, status_code=404)
+
+    return respond

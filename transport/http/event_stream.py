@@ -17,10 +17,11 @@ from typing import Final, Self
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.concurrency import Begun, within
+from shared.counting import Counter
 from shared.errors import TicketServerError
 from shared.http.cycle import cycle_of
 from shared.identity import Principal, PrincipalKey
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import get_logger
 from transport.http import sse_format
 from transport.http.sse_format import EventId
 from transport.sessions.broker import BrokerUnavailableError, EventSink, StreamReader

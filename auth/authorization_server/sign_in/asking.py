@@ -46,7 +46,7 @@ from auth.authorization_server.sign_in.requests import (
 from auth.store import IdentityStore
 from auth.store.authorization.records import ClientSource
 from shared.audit import AuditEvent, AuditTrail, keep
-from shared.telemetry import Counter
+from shared.counting import Counter
 from shared.throttled_audit import ThrottledAuditTrail
 from web.sign_in import ConsentPage, Fact, GoOnPage, Step
 

@@ -22,7 +22,7 @@ from auth.authorization_server.server import AuthorizationServer, AuthorizationS
 from auth.oauth.fetcher import MAX_BYTES, FetchError, GuardedFetcher
 from auth.store import IdentityStore, open_store
 from shared.audit import AuditEvent
-from shared.telemetry import TallyCounter
+from shared.counting import TallyCounter
 from tests.auth.conftest import SECRETS, Clock
 
 BASE: Final = "https://tickets.example"

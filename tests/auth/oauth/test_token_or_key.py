@@ -24,9 +24,9 @@ from auth.store.records import NewKey
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.token_or_key import TokenOrKeyAuthProvider
 from shared.client_habits import ClientHabits
+from shared.counting import TallyCounter
 from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, Principal
-from shared.telemetry import TallyCounter
 from tests.auth.conftest import NOW, SECRETS, Clock
 from tests.auth.oauth.signing import PUBLIC, Documents, Signer
 from tests.auth.test_throttle import OFFICE, SHARED_KEY, Trail

@@ -7,9 +7,10 @@ import anyio
 import pytest
 
 from shared.audit import AuditEvent
+from shared.counting import MAX_TENANTS, OTHER
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
 from shared.mcp_tools.catalog import TOOLS
-from shared.telemetry import MAX_TENANTS, OTHER, LogContext
+from shared.telemetry import LogContext
 from tests.captured_logs import capture_logs
 from tests.kills import kills
 from tests.shared.given import TICKET, Recorder, World, drops, hangs

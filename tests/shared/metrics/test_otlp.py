@@ -9,12 +9,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
+from shared.counting import BOUNDS_S, TallyCounter
 from shared.metrics.otlp import INTERVAL, export_metrics
 from shared.metrics.prometheus import PrometheusText
 from shared.metrics.registry import MetricReading, Registry
 from shared.metrics.server import server_metrics
 from shared.metrics.table import METRICS
-from shared.telemetry import BOUNDS_S, TallyCounter
 from tests.captured_logs import capture_logs
 from tests.shared.metrics.receiver import Receiver, receiver
 from tests.shared.metrics.translation import prometheus_label, prometheus_name

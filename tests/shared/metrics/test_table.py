@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 
 from shared.client_habits import NAMES as HABITS
+from shared.counting import MAX_TENANTS, Histogram, TallyCounter
 from shared.mcp_tools.catalog import TOOLS
 from shared.metrics.limits import LIMITS, limits_reached
 from shared.metrics.registry import MetricReading, Registry
 from shared.metrics.table import METRICS, MetricKind
-from shared.telemetry import MAX_TENANTS, Histogram, TallyCounter
 from tests.shared.metrics.translation import prometheus_label, prometheus_name
 
 ROOT: Final = Path(__file__).resolve().parents[3]

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import pytest
 
+from shared.counting import TallyCounter
 from shared.identity import Principal, Tenant
-from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
 from shared.writes.recent_writes import MemoryRecentWrites
 from shared.writes.repeats import digest, meaning

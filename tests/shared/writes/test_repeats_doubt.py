@@ -11,7 +11,7 @@ import pytest
 from mcp import Client
 
 from shared.api_client import DEADLINE_S
-from shared.telemetry import TallyCounter
+from shared.counting import TallyCounter
 from shared.writes import repeats
 from shared.writes.earlier_writes import searchable
 from shared.writes.outcome import LOOK_S

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 
+from shared.counting import TallyCounter
 from shared.json_rpc import JSONRPCRequest
-from shared.telemetry import TallyCounter
 from tests.captured_logs import capture_logs
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import initialize_params, sse_session
