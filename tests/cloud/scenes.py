@@ -5,9 +5,7 @@ A scene is a context manager: inside its block the fault is there, and so are th
 
 import asyncio
 import contextlib
-import os
 import re
-import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,8 +23,14 @@ from tests.transport.sse_client import initialize_params
 
 SLOW_S: Final = 1.3
 """Longer than the objective of 1 s; less than half of what a call may wait."""
-CROWDED: Final = 10
+MOST: Final = 10
+CROWDED: Final = 9
+"""Sessions of one organisation that an instance with room for MOST takes."""
+UNREAD: Final = 500
+"""Responses that are more than all buffers on the way take."""
 MEDDLED: Final = "meddled with"
+REPEATED: Final = TICKET | {"summary": "created once", "idempotencyKey": "created-once"}
+"""A write that is recognised as a repeat without asking the ticket API."""
 _PAUSE_S: Final = 0.1
 _ENDPOINT: Final = re.compile(rb"data: (/messages\S+)")
 
@@ -119,9 +123,9 @@ async def broker_is_gone(here: Set) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def sessions_fill_an_instance(here: Set) -> AsyncGenerator[None]:
-    """An instance has as many sessions and streams as it may have."""
+    """An instance has as many sessions and streams as one organisation may take of it."""
     async with (
-        beside(here, "crowded", MCP_MAX_SESSIONS=str(CROWDED), MCP_MAX_SESSIONS_PER_PRINCIPAL=str(CROWDED)) as address,
+        beside(here, "crowded", MCP_MAX_SESSIONS=str(MOST)) as address,
         AsyncExitStack() as stack,
     ):
         for _ in range(CROWDED):
@@ -216,26 +220,24 @@ async def nobody_serves(here: Set) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def processors_are_taken_away(here: Set) -> AsyncGenerator[None]:
-    """Instances stand still for most of the time, as those do that get no processor."""
-    pids = [process.pid for process in here.stage.revisions[here.serving].instances.values()]
+async def broker_stutters(here: Set) -> AsyncGenerator[None]:
+    """Valkey answers only from time to time, and calls that ask it wait. None of them needs the ticket API for long."""
 
     async def stutter() -> None:
         while True:
-            for number, seconds in ((signal.SIGSTOP, 0.35), (signal.SIGCONT, 0.04)):
-                for pid in pids:
-                    os.kill(pid, number)
-                await asyncio.sleep(seconds)
+            here.stage.valkey.pause()
+            await asyncio.sleep(0.45)
+            here.stage.valkey.resume()
+            await asyncio.sleep(0.05)
 
     task = asyncio.create_task(stutter())
     try:
-        async with callers(here.stage.balancer.address, here.key, 10):
+        async with callers(here.stage.balancer.address, here.key, 10, "create_ticket", **REPEATED):
             yield
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        here.stage.valkey.resume()
 
 
 @asynccontextmanager
@@ -256,7 +258,7 @@ async def unread_stream(address: str, key: str) -> AsyncGenerator[None]:
         async with httpx2.AsyncClient(headers={"x-api-key": key}, timeout=10) as http:
             at = f"{address}{found[1].decode()}"
             await http.post(at, json={"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
-            for number in range(1, 200):
+            for number in range(1, UNREAD):
                 await http.post(at, json={"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": {}})
         yield
 
@@ -276,6 +278,7 @@ SCENES: Final[Mapping[Scene, frozenset[str]]] = {
         {"TicketApiFails", "AvailabilityBurnsFast", "AvailabilityBurns", "AvailabilityBurnsSlowly"}
     ),
     ticket_api_is_slow: frozenset({"TicketApiSlow", "LatencyBurnsFast", "LatencyBurns", "LatencyBurnsSlowly"}),
+    broker_stutters: frozenset({"OwnTimeSlow"}),
     too_many_calls: frozenset({"CallsQueue"}),
     broker_is_gone: frozenset({"BrokerUnreachable"}),
     sessions_fill_an_instance: frozenset({"SessionsNearLimit", "StreamsNearLimit"}),
@@ -283,10 +286,10 @@ SCENES: Final[Mapping[Scene, frozenset[str]]] = {
     callers_are_too_fast: frozenset({"RateLimitsReached"}),
     audit_cannot_be_stored: frozenset({"AuditEventsLost"}),
     writes_are_changed: frozenset({"WritesUnconfirmed"}),
-    a_client_does_not_read: frozenset({"StreamsEndBadly"}),
     a_revision_is_worse: frozenset({"RevisionWorse"}),
     instances_come_and_go: frozenset({"RestartsOften"}),
     nobody_serves: frozenset({"NoInstanceServes"}),
-    processors_are_taken_away: frozenset({"OwnTimeSlow"}),
 }
-"""Each scene and the alerts that must fire in it."""
+"""Each scene and the alerts that must fire in it, those with long windows first; `a_client_does_not_read` lasts longer and is beside them."""
+LONG: Final = frozenset({"StreamsEndBadly"})
+"""What fires in `a_client_does_not_read`, after as long as a client may take to read."""

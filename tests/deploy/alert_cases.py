@@ -198,7 +198,7 @@ CASES: Final[Sequence[Case]] = (
         "SessionsNearLimit",
         (10, 10, 1),
         gauges={
-            f"ticket_server_sessions{{{_AT}}}": (90, 91, 90),
+            f"ticket_server_sessions{{{_AT}}}": (80, 81, 80),
             f"ticket_server_sessions_limit{{{_AT}}}": (100, 100, 100),
         },
     ),
@@ -206,7 +206,7 @@ CASES: Final[Sequence[Case]] = (
         "StreamsNearLimit",
         (10, 10, 1),
         gauges={
-            f"ticket_server_streams{{{_AT}}}": (90, 91, 90),
+            f"ticket_server_streams{{{_AT}}}": (80, 81, 80),
             f"ticket_server_sessions_limit{{{_AT}}}": (100, 100, 100),
         },
     ),
