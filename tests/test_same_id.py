@@ -141,6 +141,8 @@ async def test_three_posts_with_one_id_each_get_their_response_and_are_resumed_a
                 posting = client.at(address).stream(one("get_ticket_detail", ticketId=ticket))
                 cut.append(await stack.enter_async_context(posting))
                 await asyncio.wait_for(here.api.waiting[ticket].wait(), 10)
+            for answer in cut:
+                await answer.until(lambda: answer.primed)  # noqa: B023 - awaited here
         for ticket in reversed(tickets):  # the first is the slowest
             here.api.held[ticket].set()
         for ticket, answer in zip(tickets, cut, strict=True):

@@ -33,11 +33,10 @@ from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.dispatcher import Dispatcher
+from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
-from transport.dispatch.running_calls import RunningCalls
 from transport.dispatch.sdk_kernel import SDKKernel
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus

@@ -17,8 +17,8 @@ from shared.identity import Principal
 from shared.telemetry import get_logger
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.dispatch.context import Caller, Wire
+from transport.dispatch.dispatcher import Dispatcher
 from transport.http import sse_format
 from transport.http.endpoint import ACCEPTED
 from transport.http.errors import DrainingError

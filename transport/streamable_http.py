@@ -24,8 +24,8 @@ from shared.identity import Principal
 from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import get_logger
 from transport.base import TransportHandler
-from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher, Submitted, Wire
+from transport.dispatch.context import Caller, Wire
+from transport.dispatch.dispatcher import Dispatcher, Submitted
 from transport.dispatch.envelope import EnvelopeChecks
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.collected_response import CollectedResponse

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from shared.errors import UpstreamRefusedError, UpstreamUnavailableError
+from shared.errors import TicketServerError, UpstreamRefusedError, UpstreamUnavailableError
 from shared.localization import localized
 from shared.telemetry import get_logger
 from shared.upstream.body_text import is_page
@@ -44,7 +44,7 @@ _LONGEST: Final = 16_384
 _TOKEN: Final = re.compile(r"[\w-]+\.([\w-]+)\.[\w-]+", re.ASCII)
 
 
-class _NoTokenError(Exception):
+class _NoTokenError(TicketServerError):
     """The metadata server gave no token; the text is for the log."""
 
 

@@ -290,6 +290,6 @@ SCENES: Final[Mapping[Scene, frozenset[str]]] = {
     instances_come_and_go: frozenset({"RestartsOften"}),
     nobody_serves: frozenset({"NoInstanceServes"}),
 }
-"""Each scene and the alerts that must fire in it, those with long windows first; `a_client_does_not_read` lasts longer and is beside them."""
+"""Each scene and the alerts that must fire in it, those with long windows first; beside `a_client_does_not_read`."""
 LONG: Final = frozenset({"StreamsEndBadly"})
 """What fires in `a_client_does_not_read`, after as long as a client may take to read."""

@@ -182,7 +182,7 @@ def test_production_starts_with_its_file(file: str, on_cloud_run: pytest.MonkeyP
         "*---mcp-ticket-server-123456789.europe-west1.run.app",
     )
     assert read.sign_in_issuers == {GOOGLE: frozenset()}
-    assert read.mcp_api_key is None, "one key for all clients is for a pilot"
+    assert not read.mcp_api_key, "one key for all clients is for a pilot"
     assert all((read.broker_url, read.operator_key, read.identity_keys, read.request_state_keys, read.api_key))
     if file == DOOR:
         assert str(read.api_base_url) == "https://ticket-api-123456789.europe-west1.run.app/"

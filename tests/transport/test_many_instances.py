@@ -90,7 +90,7 @@ async def test_the_same_request_on_two_instances_at_once_runs_once(broker_url: s
     assert a.gates.ran["g"] + b.gates.ran["g"] == 2, "once it was answered its id is free again"
 
 
-@kills("transport/dispatch/running_calls.py", "return call is not None", "return True")
+@kills("transport/dispatch/dispatcher.py", "return call is not None", "return True")
 async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()

@@ -24,10 +24,9 @@ from tests.transport.sse_client import initialize_params
 from transport import sse
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher
+from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.running_calls import RunningCalls
 from transport.dispatch.sdk_kernel import SDKKernel, lowlevel
 from transport.dispatch.usage import Usage
 from transport.jsonrpc import parse

@@ -258,8 +258,8 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
 
 @kills(
     "transport/http/event_stream.py",
-    "self._pump(source)\n        if",
-    "self.write(source.preamble); await self._pump(source)\n        if",
+    "            await self._pump(source)\n        reason",
+    "            await self.write(source.preamble)\n            await self._pump(source)\n        reason",
 )
 async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:

@@ -32,6 +32,15 @@ class Caller(NamedTuple):
     """When the message was read, by `time.perf_counter`; None where that is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A transport that has sessions."""
+
+    name: str
+    own_streams: bool
+    """Whether the responses to a POST come on a stream of its own, else on the one of the session."""
+
+
 class Address(NamedTuple):
     """Where a message to a client belongs."""
 

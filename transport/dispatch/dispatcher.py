@@ -4,16 +4,17 @@ A request is recorded before it runs and has one response: its result, its error
 Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, NamedTuple
 
 import anyio
 from mcp.shared.message import ServerMessageMetadata
-from mcp_types import RequestId
 
+from shared.concurrency import new_scope
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.json_rpc import JSONRPCRequest
@@ -22,17 +23,16 @@ from shared.telemetry import get_logger
 from shared.wire_json import digest
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.context import Address, Caller, DispatchContext
+from transport.dispatch.context import Address, Caller, DispatchContext, Wire
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.refusal_log import BUSY
-from transport.dispatch.running_calls import RunningCalls, SessionCall
 from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
 from transport.jsonrpc import Inbound
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
 from transport.sessions.broker import BrokerUnavailableError, ClaimResult, InstanceMessage, SessionBroker
-from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim, RequestIdReusedError
 from transport.sessions.session import RESUMES_POST_STREAMS, Limits, SessionRecord
 
 log = get_logger(__name__)
@@ -40,25 +40,91 @@ log = get_logger(__name__)
 _LAST_WORDS_S: Final = 1.0
 
 
-class RequestIdReusedError(TicketServerError):
-    """Another request with this id runs in the session, and the two responses could not be told apart."""
+@dataclass(slots=True, eq=False)
+class RunningCall:
+    """A call that runs. It is cancelled by its scope."""
 
-    kind = "request_id_reused"
+    attempt: Attempt
+    request: JSONRPCRequest
+    context: DispatchContext
+    scope: anyio.CancelScope = field(init=False, default_factory=new_scope)
 
-    def __init__(self, request: RequestId) -> None:
-        super().__init__(
-            "Another request with this id is still running in this session. Nothing was changed; send it with a new id."
-        )
-        self.request_id = request
+    @property
+    def session(self) -> str:
+        """Id of its session, or a name of its own."""
+        return self.attempt.session
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is a subscription, which ends when the server says so."""
+        return self.request.method == "subscriptions/listen"
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A transport that has sessions."""
+@dataclass(slots=True, eq=False)
+class SessionCall(RunningCall):
+    """A call of a session."""
 
-    name: str
-    own_streams: bool
-    """Whether the responses to a POST come on a stream of its own, else on the one of the session."""
+    record: SessionRecord
+
+
+class RunningCalls:
+    """Every call that runs on this instance, by session and by the token of its attempt."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[str, RunningCall]] = {}
+        self._ends: dict[RunningCall, asyncio.Event] = {}  # of those that somebody waits for
+        self.is_stopping = False
+        """Whether none may begin any more."""
+
+    async def ended(self) -> None:
+        """Wait until nothing runs."""
+        while calls := self.all():
+            await self.end_of(calls[0])
+
+    async def end_of(self, call: RunningCall) -> None:
+        """Wait until a call does not run any more."""
+        if self.of(call.session).get(call.attempt.token) is call:
+            await self._ends.setdefault(call, asyncio.Event()).wait()
+
+    def of(self, session: str) -> Mapping[str, RunningCall]:
+        """Return the calls of a session by the tokens of their attempts."""
+        return self._of.get(session, {})
+
+    def all(self) -> list[RunningCall]:
+        """Return every call."""
+        return [call for calls in self._of.values() for call in calls.values()]
+
+    def add(self, call: RunningCall) -> None:
+        """Add a call that begins."""
+        self._of.setdefault(call.attempt.session, {})[call.attempt.token] = call
+
+    def remove(self, call: RunningCall) -> None:
+        """Remove a call that has ended."""
+        calls = self._of[call.attempt.session]
+        del calls[call.attempt.token]
+        if not calls:
+            del self._of[call.attempt.session]
+        if call in self._ends:
+            self._ends.pop(call).set()
+
+    def cancel(self, session: str, token: str) -> bool:
+        """Cancel an attempt at its client's wish, if it runs here; return whether it does."""
+        call = self.of(session).get(token)
+        if call is not None:
+            call.context.cancel()
+            call.scope.cancel()
+        return call is not None
+
+    def begin_epoch(self, session: str, epoch: int) -> None:
+        """Cancel what runs of earlier epochs of a session: it has no response any more."""
+        for call in self.of(session).values():
+            if call.attempt.epoch < epoch:
+                call.scope.cancel()
+
+    def cancel_all_of(self, session: str) -> None:
+        """Cancel what runs of a session that ended."""
+        for call in self.of(session).values():
+            call.scope.cancel()
 
 
 class Submitted(NamedTuple):

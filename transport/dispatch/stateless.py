@@ -14,9 +14,9 @@ from shared.json_rpc import JSONRPCRequest
 from shared.request_log import RequestLog
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
+from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.refused_requests import Spoken
-from transport.dispatch.running_calls import RunningCall, RunningCalls
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
 from transport.sessions.claims import Attempt

@@ -12,11 +12,11 @@ from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError
 from shared.json_body import MalformedMessageError
 from transport import jsonrpc
-from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.event_stream import TooManyStreamsError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
+from transport.sessions.claims import RequestIdReusedError
 
 REVISIONS: Final = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 """Revisions of the protocol that are served."""

@@ -20,8 +20,8 @@ from shared.json_rpc import JSONRPCRequest
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller
+from transport.dispatch.dispatcher import RunningCall
 from transport.dispatch.envelope import ERROR_CODE_HTTP_STATUS
-from transport.dispatch.running_calls import RunningCall
 from transport.dispatch.sdk_kernel import RequestOutcome
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http import sse_format

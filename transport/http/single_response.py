@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.concurrency import Begun, within
 from shared.telemetry import get_logger
 from transport.dispatch.context import Address
-from transport.dispatch.dispatcher import Dispatcher
-from transport.dispatch.running_calls import SessionCall
+from transport.dispatch.dispatcher import Dispatcher, SessionCall
 from transport.http.endpoint import HTTPResponse
 from transport.sessions.broker import StreamReader
 from transport.sessions.event_log import Kind

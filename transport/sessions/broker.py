@@ -256,11 +256,6 @@ class InstanceHub(Protocol):
         ...
 
     @property
-    def layout(self) -> int | None:
-        """The number of the form of what instances share: sessions of another number are unknown; None without it."""
-        ...
-
-    @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
         ...
@@ -290,3 +285,8 @@ class InstanceHub(Protocol):
 
 class SessionBroker(SessionStore, ClaimStore, StreamStore, InstanceHub, Protocol):
     """Keeps sessions, decides which request runs, and carries messages to the instance that holds a stream."""
+
+    @property
+    def layout(self) -> int | None:
+        """The number of the form of what instances share: sessions of another number are unknown; None without it."""
+        ...

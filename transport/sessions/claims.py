@@ -29,7 +29,20 @@ from typing import NamedTuple
 
 from mcp_types import RequestId
 
+from shared.errors import TicketServerError
 from transport.rate_limit import Cost
+
+
+class RequestIdReusedError(TicketServerError):
+    """Another request with this id runs in the session, and the two responses could not be told apart."""
+
+    kind = "request_id_reused"
+
+    def __init__(self, request: RequestId) -> None:
+        super().__init__(
+            "Another request with this id is still running in this session. Nothing was changed; send it with a new id."
+        )
+        self.request_id = request
 
 
 class ClaimStatus(Enum):

@@ -224,7 +224,7 @@ async def served(at: Bench, client: SseClient) -> None:
     assert at.gates.ran["echo"] >= 1
 
 
-@kills("transport/dispatch/running_calls.py", "call.context.cancel()", "pass")
+@kills("transport/dispatch/dispatcher.py", "call.context.cancel()", "pass")
 async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_cancellation() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("s", "stubborn", gate="g"))

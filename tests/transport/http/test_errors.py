@@ -9,12 +9,12 @@ from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError, Scope
 from shared.json_body import MalformedMessageError
 from shared.rate import Rate
-from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.errors import DrainingError, HTTPRefusalError, http_error
 from transport.http.event_stream import TooManyStreamsError
 from transport.rate_limit import RateLimitedError, Rates, Wait
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
+from transport.sessions.claims import RequestIdReusedError
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 RATES = Rates(*[Rate(60, 1)] * 4)
