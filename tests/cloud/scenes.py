@@ -277,19 +277,21 @@ SCENES: Final[Mapping[Scene, frozenset[str]]] = {
     ticket_api_is_gone: frozenset(
         {"TicketApiFails", "AvailabilityBurnsFast", "AvailabilityBurns", "AvailabilityBurnsSlowly"}
     ),
+    a_revision_is_worse: frozenset({"RevisionWorse"}),
+    too_many_calls: frozenset({"CallsQueue"}),
     ticket_api_is_slow: frozenset({"TicketApiSlow", "LatencyBurnsFast", "LatencyBurns", "LatencyBurnsSlowly"}),
     broker_stutters: frozenset({"OwnTimeSlow"}),
-    too_many_calls: frozenset({"CallsQueue"}),
     broker_is_gone: frozenset({"BrokerUnreachable"}),
     sessions_fill_an_instance: frozenset({"SessionsNearLimit", "StreamsNearLimit"}),
     someone_guesses_keys: frozenset({"KeysRefused"}),
     callers_are_too_fast: frozenset({"RateLimitsReached"}),
     audit_cannot_be_stored: frozenset({"AuditEventsLost"}),
     writes_are_changed: frozenset({"WritesUnconfirmed"}),
-    a_revision_is_worse: frozenset({"RevisionWorse"}),
     instances_come_and_go: frozenset({"RestartsOften"}),
     nobody_serves: frozenset({"NoInstanceServes"}),
 }
-"""Each scene and the alerts that must fire in it, those with long windows first; beside `a_client_does_not_read`."""
-LONG: Final = frozenset({"StreamsEndBadly"})
+"""Each scene and the alerts that must fire in it."""
+COSTLY: Final = tuple(SCENES)[:5]
+"""The scenes that cost so much of an objective that its slowest alert needs its whole window to clear."""
+UNREAD_ENDS: Final = frozenset({"StreamsEndBadly"})
 """What fires in `a_client_does_not_read`, after as long as a client may take to read."""
