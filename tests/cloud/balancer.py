@@ -4,6 +4,7 @@ Its state is a file, so that the stand-in of `gcloud` (gcloud.py) can change the
 Like Cloud Run it keeps open streams when the traffic moves, and sends nothing new to what is no longer listed.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -114,7 +115,15 @@ class Balancer:
         shares: dict[str, int] | None = None,
         tags: dict[str, str] | None = None,
     ) -> None:
-        """Replace parts of the state; returns when nginx follows it."""
+        """Replace parts of the state, one process or thread after the other; returns when nginx follows it."""
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed
+            generation = self._change(ports, shares, tags)
+        self._until_followed(generation)
+
+    def _change(
+        self, ports: dict[str, list[int]] | None, shares: dict[str, int] | None, tags: dict[str, str] | None
+    ) -> int:
         traffic = self.traffic
         traffic.ports = traffic.ports if ports is None else ports
         traffic.shares = traffic.shares if shares is None else shares
@@ -126,11 +135,15 @@ class Balancer:
         assert sum(traffic.shares.values()) == 100
         self._write(traffic)
         os.kill(int((self.folder / "pid").read_text("ascii")), signal.SIGHUP)
-        self._until_followed(traffic.generation)
+        return traffic.generation
 
     def _write(self, traffic: Traffic) -> None:
-        (self.folder / "nginx.conf").write_text(_configuration(self.folder, traffic), "utf-8")
-        self._state.write_text(json.dumps(asdict(traffic)), "utf-8")
+        files = {self.folder / "nginx.conf": _configuration(self.folder, traffic)}
+        files[self._state] = json.dumps(asdict(traffic))
+        for file, text in files.items():  # whoever reads one meanwhile gets the old or the new one
+            fresh = file.with_suffix(".new")
+            fresh.write_text(text, "utf-8")
+            fresh.replace(file)
 
     def _until_followed(self, generation: int) -> None:
         deadline = time.monotonic() + START_S
