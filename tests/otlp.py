@@ -2,11 +2,11 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, Thread
+from threading import Lock, Semaphore, Thread
 from typing import Any, Final
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -45,19 +45,18 @@ class Collector:
     url: str
     """For `OTEL_EXPORTER_OTLP_ENDPOINT`."""
     spans: list[Span] = field(default_factory=list)
-    metrics: list[Metric] = field(default_factory=list)
-    """As they came, the latest last."""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    """Those of the last export, by name."""
+    resource: dict[str, Any] = field(default_factory=dict)
+    """What the last export of metrics was of."""
     requests: int = 0
-    fails: bool = False
-    """Whether it answers 503 and keeps nothing."""
+    exports: Semaphore = field(default_factory=lambda: Semaphore(0))
+    """Is released with each request."""
+    status: int = 200
+    """What it answers; with any other it keeps nothing."""
     raw: list[bytes] = field(default_factory=list)
     """Every body, for tests that look for what must not be in it."""
     _lock: Lock = field(default_factory=Lock)
-
-    @property
-    def metric_names(self) -> set[str]:
-        """Names of all metrics."""
-        return {metric.name for metric in self.metrics}
 
     def of(self, trace: str) -> list[Span]:
         """Return the spans of one trace."""
@@ -76,14 +75,13 @@ class Collector:
             if path == "/v1/traces":
                 self.spans.extend(_spans(ExportTraceServiceRequest.FromString(body)))
             elif path == "/v1/metrics":
-                sent = ExportMetricsServiceRequest.FromString(body)
-                for of_resource in sent.resource_metrics:
-                    for scope in of_resource.scope_metrics:
-                        self.metrics.extend(scope.metrics)
+                for one in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+                    self.resource = _values(one.resource.attributes)
+                    self.metrics = {metric.name: metric for scope in one.scope_metrics for metric in scope.metrics}
 
 
-@asynccontextmanager
-async def otlp_receiver() -> AsyncIterator[Collector]:
+@contextmanager
+def otlp_receiver() -> Iterator[Collector]:
     """Run a collector on a free port of this machine."""
     collector = Collector("")
 
@@ -91,24 +89,25 @@ async def otlp_receiver() -> AsyncIterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             collector.requests += 1
-            if not collector.fails:
+            if collector.status == 200:
                 is_packed = self.headers.get("content-encoding") == "gzip"
                 collector.take(self.path, gzip.decompress(body) if is_packed else body)
-            self.send_response(503 if collector.fails else 200)
+            self.send_response(collector.status)
             self.send_header("content-length", "0")
             self.end_headers()
+            collector.exports.release()
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     collector.url = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
         yield collector
     finally:
-        await asyncio.to_thread(server.shutdown)
+        server.shutdown()
         thread.join()
         server.server_close()
 

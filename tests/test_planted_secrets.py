@@ -40,28 +40,30 @@ CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 @pytest.mark.parametrize("level", ["DEBUG", "WARNING"])
 async def test_no_secret_reaches_a_line_or_a_span(tmp_path: Path, level: str) -> None:
-    async with otlp_receiver() as collector:
-        with two_programs(tmp_path, level=level, **exporting_to(collector)) as (address, mcp, api):
-            numbers = itertools.count(1)
-            as_client = {**HEADERS, "authorization": f"Bearer {KEY}"}
-            async with http_client(address, as_client) as session, sse_session(address, as_client) as sse:
-                for tool, arguments in CALLS:
-                    await session.post(call(next(numbers), tool, meta=META, **arguments))
-                    await sse.post(call(number := next(numbers), tool, **arguments))
-                    await sse.response(number)
-                for method in (SECRET, "prompts/get", "resources/read", "completion/complete"):
-                    params = {"name": SECRET, "uri": f"ticket://{SECRET}", "ref": {"type": SECRET}, "_meta": META}
-                    await session.post({"jsonrpc": "2.0", "id": next(numbers), "method": method, "params": params})
-            async with http_client(address, as_client, None) as modern:
-                headers = {"mcp-method": "tools/call", "mcp-protocol-version": "2026-07-28"}
-                for tool, arguments in CALLS:
-                    message = call(next(numbers), tool, meta={**ENVELOPE, **META}, **arguments)
-                    await modern.who({**headers, "mcp-name": tool}).post(message)
-            async with httpx2.AsyncClient(base_url=address) as http:
-                for path in ("/mcp", "/sse", "/messages", f"/{SECRET}"):
-                    await http.post(f"{path}?session_id={SECRET}&key={SECRET}", content=SECRET, headers=HEADERS)
-                    await http.post(path, content=SECRET, headers={**as_client, "mcp-session-id": SECRET})
-            await collector.until(lambda: any("INSERT" in str(one.attributes) for one in collector.spans))
+    with (
+        otlp_receiver() as collector,
+        two_programs(tmp_path, level=level, **exporting_to(collector)) as (address, mcp, api),
+    ):
+        numbers = itertools.count(1)
+        as_client = {**HEADERS, "authorization": f"Bearer {KEY}"}
+        async with http_client(address, as_client) as session, sse_session(address, as_client) as sse:
+            for tool, arguments in CALLS:
+                await session.post(call(next(numbers), tool, meta=META, **arguments))
+                await sse.post(call(number := next(numbers), tool, **arguments))
+                await sse.response(number)
+            for method in (SECRET, "prompts/get", "resources/read", "completion/complete"):
+                params = {"name": SECRET, "uri": f"ticket://{SECRET}", "ref": {"type": SECRET}, "_meta": META}
+                await session.post({"jsonrpc": "2.0", "id": next(numbers), "method": method, "params": params})
+        async with http_client(address, as_client, None) as modern:
+            headers = {"mcp-method": "tools/call", "mcp-protocol-version": "2026-07-28"}
+            for tool, arguments in CALLS:
+                message = call(next(numbers), tool, meta={**ENVELOPE, **META}, **arguments)
+                await modern.who({**headers, "mcp-name": tool}).post(message)
+        async with httpx2.AsyncClient(base_url=address) as http:
+            for path in ("/mcp", "/sse", "/messages", f"/{SECRET}"):
+                await http.post(f"{path}?session_id={SECRET}&key={SECRET}", content=SECRET, headers=HEADERS)
+                await http.post(path, content=SECRET, headers={**as_client, "mcp-session-id": SECRET})
+        await collector.until(lambda: any("INSERT" in str(one.attributes) for one in collector.spans))
     for said in (mcp.said, api.said):
         assert MARK not in said
         assert KEY not in said

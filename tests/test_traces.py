@@ -90,9 +90,8 @@ def two_programs(folder: Path, *, level: str = "INFO", **settings: str) -> Itera
 
 @asynccontextmanager
 async def traced(folder: Path) -> AsyncGenerator[Traced]:
-    async with otlp_receiver() as collector:
-        with two_programs(folder, **exporting_to(collector)) as (address, mcp, api):
-            yield Traced(collector, address, mcp, api)
+    with otlp_receiver() as collector, two_programs(folder, **exporting_to(collector)) as (address, mcp, api):
+        yield Traced(collector, address, mcp, api)
 
 
 def lines_of(process: Process) -> list[dict[str, Any]]:
@@ -156,11 +155,10 @@ async def test_a_trace_that_is_not_recorded_and_none_at_all(tmp_path: Path) -> N
 
 async def test_without_opentelemetry_nothing_is_sent_and_the_lines_have_the_trace(tmp_path: Path) -> None:
     trace = token_hex(16)
-    async with otlp_receiver() as collector:
-        with two_programs(tmp_path) as (address, mcp, api):
-            at = Traced(collector, address, mcp, api)
-            for wire in WIRES:
-                await at.call(wire, traceparent(trace))
+    with otlp_receiver() as collector, two_programs(tmp_path) as (address, mcp, api):
+        at = Traced(collector, address, mcp, api)
+        for wire in WIRES:
+            await at.call(wire, traceparent(trace))
     assert collector.requests == 0
     assert [one["message"] for one in lines_of_text(mcp.said) if one.get(TRACE) == trace].count(
         "tool_call_finished"
@@ -173,15 +171,14 @@ def lines_of_text(said: str) -> list[dict[str, Any]]:
 
 async def test_a_call_that_another_instance_serves_keeps_its_trace(tmp_path: Path) -> None:
     trace, valkey = token_hex(16), ValkeyServer(tmp_path)
-    async with otlp_receiver() as collector:
-        with ExitStack() as stack:
-            valkey.start()
-            stack.callback(valkey.kill)
-            settings = {**exporting_to(collector), "MCP_BROKER_URL": valkey.url}
-            doors = [stack.enter_context(http_door(tmp_path, **settings)) for _ in range(2)]
-            async with http_client(doors[0][0], {**AS_CLIENT, **traceparent(trace)}) as session:
-                await session.at(doors[1][0]).post(call("c", READ, ticketId="TCK-0001"))
-            await collector.until(lambda: f"tools/call {READ}" in {one.name for one in collector.of(trace)})
+    with otlp_receiver() as collector, ExitStack() as stack:
+        valkey.start()
+        stack.callback(valkey.kill)
+        settings = {**exporting_to(collector), "MCP_BROKER_URL": valkey.url}
+        doors = [stack.enter_context(http_door(tmp_path, **settings)) for _ in range(2)]
+        async with http_client(doors[0][0], {**AS_CLIENT, **traceparent(trace)}) as session:
+            await session.at(doors[1][0]).post(call("c", READ, ticketId="TCK-0001"))
+        await collector.until(lambda: f"tools/call {READ}" in {one.name for one in collector.of(trace)})
 
     instances = {one.resource["service.instance.id"]: one.name for one in collector.of(trace) if one.parent == PARENT}
     assert len(instances) == 2, "initialize ran on one instance, the call on the other"

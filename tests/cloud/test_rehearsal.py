@@ -136,7 +136,7 @@ async def world(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("rehearsal")
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(stage(folder, postgres))
-        otlp = await stack.enter_async_context(otlp_receiver())
+        otlp = stack.enter_context(otlp_receiver())
         checkout = await asyncio.to_thread(check_out, "1.0.0", folder / "checkout")
         old, new = image_of(checkout, folder / "old"), image_of(ROOT, folder / "new")
         await asyncio.to_thread(here.migrate, old)

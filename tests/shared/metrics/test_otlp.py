@@ -16,7 +16,7 @@ from shared.metrics.registry import MetricReading, Registry
 from shared.metrics.server import server_metrics
 from shared.metrics.table import METRICS
 from tests.captured_logs import capture_logs
-from tests.shared.metrics.receiver import Receiver, receiver
+from tests.otlp import Collector, otlp_receiver
 from tests.shared.metrics.translation import prometheus_label, prometheus_name
 
 RESOURCE = Resource({"service.name": "tickets", "service.instance.id": "i-1"})
@@ -57,9 +57,9 @@ def registry(counter: TallyCounter) -> Registry:
 
 
 @pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
     """Serve a collector, and have exports go there every hour."""
-    with receiver() as collector:
+    with otlp_receiver() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         monkeypatch.setenv(INTERVAL, "3600000")
         yield collector
@@ -97,7 +97,7 @@ def without_process(samples: dict[tuple[str, frozenset[tuple[str, str]]], float]
     return {key: value for key, value in samples.items() if not key[0].startswith("process_")}
 
 
-def test_a_collector_gets_the_numbers_of_get_metrics(registry: Registry, collector: Receiver) -> None:
+def test_a_collector_gets_the_numbers_of_get_metrics(registry: Registry, collector: Collector) -> None:
     export_metrics(RESOURCE, registry=registry)()
 
     made = translated(collector.metrics)
@@ -111,7 +111,7 @@ def test_a_collector_gets_the_numbers_of_get_metrics(registry: Registry, collect
     assert len(made) > 40
 
 
-def test_values_are_cumulative_since_the_start(registry: Registry, collector: Receiver) -> None:
+def test_values_are_cumulative_since_the_start(registry: Registry, collector: Collector) -> None:
     export_metrics(RESOURCE, registry=registry)()
 
     histogram = collector.metrics["mcp.server.operation.duration"].histogram
@@ -126,7 +126,7 @@ def test_values_are_cumulative_since_the_start(registry: Registry, collector: Re
 
 
 def test_metrics_come_from_time_to_time(
-    registry: Registry, counter: TallyCounter, collector: Receiver, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, counter: TallyCounter, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(INTERVAL, "10")
     end = export_metrics(RESOURCE, registry=registry)
@@ -140,7 +140,7 @@ def test_metrics_come_from_time_to_time(
 
 
 def test_what_a_collector_missed_is_in_the_next_export(
-    registry: Registry, counter: TallyCounter, collector: Receiver, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, counter: TallyCounter, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collector.status = 400  # one that is not tried again
     export_metrics(RESOURCE, registry=registry)()
@@ -165,7 +165,7 @@ def test_without_a_collector_nothing_fails_and_the_end_is_not_waited_for(
 
 
 def test_an_export_that_fails_inside_is_not_the_last(
-    counter: TallyCounter, collector: Receiver, monkeypatch: pytest.MonkeyPatch
+    counter: TallyCounter, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(INTERVAL, "10")
     looks = 0
@@ -186,7 +186,7 @@ def test_an_export_that_fails_inside_is_not_the_last(
     assert "ticket_server.tool_calls" in collector.metrics
 
 
-def test_the_thread_keeps_no_process_alive(registry: Registry, collector: Receiver) -> None:
+def test_the_thread_keeps_no_process_alive(registry: Registry, collector: Collector) -> None:
     end = export_metrics(RESOURCE, registry=registry)
 
     [thread] = [one for one in threading.enumerate() if one.name == "export_metrics"]
