@@ -12,6 +12,7 @@ shopt -s inherit_errexit # bash 4.4 or later
 here=$(cd "$(dirname "$0")" && pwd)
 layout=${1:?usage: gcp-deploy/upgrade.sh LAYOUT [OPTION OF canary.py release]...}
 [[ -d $here/$layout ]] || { echo "There is no layout $layout in gcp-deploy." >&2; exit 2; }
+[[ $layout != pilot ]] || { echo "The pilot has no metrics to judge a canary by: use deploy.sh." >&2; exit 2; }
 export CLOUDSDK_CORE_PROJECT=$PROJECT_ID CLOUDSDK_CORE_DISABLE_PROMPTS=1
 host=mcp-ticket-server-$PROJECT_NUMBER.$REGION.run.app
 server_url=${SERVER_URL:-https://$host}
@@ -49,11 +50,8 @@ for service in ticket-api mcp-ticket-server; do
     render "$service" --serving "${before[$service]}" --tag canary
   fi
 done
+# The canary is judged by the metrics that the collector sends.
 python3 "$here/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected.yaml"
-if [[ $layout != pilot ]]; then # metrics and traces
-  python3 "$here/collector/add_collector.py" <"$rendered/mcp-ticket-server.yaml" >"$rendered/collected"
-  mv "$rendered/collected" "$rendered/mcp-ticket-server.yaml"
-fi
 
 for job in ticket-api-migrate identity-migrate; do
   if has "$job"; then
@@ -66,7 +64,7 @@ if has ticket-api; then
   canary stage ticket-api "$rendered/ticket-api.yaml"
   canary promote ticket-api
 fi
-canary stage mcp-ticket-server "$rendered/collected.yaml" # the canary is judged by what the collector sends
+canary stage mcp-ticket-server "$rendered/collected.yaml"
 smoke "$canary_url"
 canary release mcp-ticket-server --prometheus="$prometheus" --old-url="$server_url" --new-url="$canary_url" "${@:2}"
 smoke "$server_url"

@@ -152,6 +152,13 @@ def test_nothing_is_changed_while_a_value_is_missing_or_wrong(
     assert changes(platform) == []
 
 
+def test_a_pilot_is_not_upgraded_by_canary_as_it_has_no_metrics(platform: Platform) -> None:
+    done = run(platform, "upgrade.sh", "pilot", **VALUES)
+
+    assert (done.returncode, changes(platform)) == (2, [])
+    assert "use deploy.sh" in done.stderr
+
+
 def test_a_rollback_of_a_layout_without_a_ticket_api_and_to_a_named_revision(platform: Platform) -> None:
     platform.set_service(tags={"previous": "older"})
 
