@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.long, pytest.mark.xdist_group("set-up"), pytest.mark.t
 UV: Final = (sys.executable, "-m", "uv")
 SECRET: Final = "hunter2-is-secret"
 TOP_LEVEL: Final = {
-    *("auth", "shared", "ticket_api", "transport", "web"),
+    *("auth", "recovery", "shared", "ticket_api", "transport", "web"),
     *("cloud_mcp_server.py", "mcp_server.py", "operations.py", "ticket_server.py", "ticket_service.py"),
 }
 TICKETS: Final = "mcp-ticket-server/data/tickets.sqlite3"
