@@ -457,9 +457,11 @@ class Surface:
             "running": len(dispatcher._running.all()),
             "waiters": len(dispatcher._back_channel._waiters),
         }
-        return {name: count for name, count in held.items() if count}
+        return {name: count for name, count in held.items() if count and name not in _NOT_HELD}
 
 
+_NOT_HELD: Final = frozenset({"broker_up", "sessions_limit"})
+"""Numbers of an instance that say nothing of what it holds."""
 _T = TypeVar("_T")
 _POSTS: Final = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 

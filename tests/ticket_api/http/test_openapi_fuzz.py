@@ -84,7 +84,7 @@ def document() -> dict[str, Any]:
     change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
     narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
     del change["remarks"], change["actualEffortHours"]  # to which hours are added, or which is set
-    narrow(change, "addEffortHours", {"type": "number", "minimum": 0.1, "maximum": 5})  # all requests add up
+    narrow(change, "addEffortHours", {"enum": [0.1, 0.5, 2.5, 5]})  # all requests add up
     schemas["TicketImport"]["required"].append("dryRun")  # which reports faulty rows without refusing the request
     schemas["TicketImport"]["properties"]["dryRun"] = {"const": True}
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
