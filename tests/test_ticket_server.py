@@ -75,7 +75,7 @@ def test_http_without_a_key_is_refused_where_others_reach_it(
 
 @pytest.mark.parametrize(
     ("beside", "is_installed"),
-    [("mcp_ticket_server-1.0.0.dist-info", True), ("pyproject.toml", False), ("mcp-2.3.0.dist-info", False)],
+    [("mcp_ticket_server-1.1.0.dist-info", True), ("pyproject.toml", False), ("mcp-2.3.0.dist-info", False)],
     ids=["installed", "checkout", "another package"],
 )
 def test_an_installed_package_is_told_from_a_checkout(tmp_path: Path, beside: str, *, is_installed: bool) -> None:
