@@ -131,7 +131,7 @@ def test_no_secret_and_no_setting_of_the_machine_that_built_it_is_inside(image: 
     assert {name.partition("=")[0] for name in image.config["Env"]} == {"PATH", "MCP_HOST"}
 
 
-def test_bytecode_saves_more_than_half_of_a_cold_start(image: Image) -> None:
+def test_bytecode_saves_much_of_a_cold_start(image: Image) -> None:
     with_it, without = first_start(image), first_start(image, PYTHONPYCACHEPREFIX="/none")
 
     assert with_it.cpu_s < 0.6 * without.cpu_s
