@@ -28,6 +28,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from shared.counting import BOUNDS_S
+from shared.environment import SettingsError
 from shared.metrics.registry import Family, Registry, Sample
 from shared.metrics.table import MetricKind
 from shared.telemetry import get_logger
@@ -37,6 +38,7 @@ log = get_logger(__name__)
 INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 """The standard variable with the milliseconds between two exports."""
 _INTERVAL_MS: Final = "60000"
+_LONGEST_MS: Final = 86_400_000
 _SCOPE: Final = InstrumentationScope("ticket_server")
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
 
@@ -52,9 +54,9 @@ def export_metrics(resource: Resource, *, registry: Registry) -> Callable[[], No
         registry: has them.
 
     Raises:
-        ValueError: `OTEL_METRIC_EXPORT_INTERVAL` is not a number.
+        SettingsError: `OTEL_METRIC_EXPORT_INTERVAL` is no number of milliseconds.
     """
-    every_s = float(os.environ.get(INTERVAL, _INTERVAL_MS)) / 1e3
+    every_s = _interval_s()
     exporter, ending = OTLPMetricExporter(), Event()
 
     def export_until_the_end() -> None:
@@ -74,6 +76,14 @@ def export_metrics(resource: Resource, *, registry: Registry) -> Callable[[], No
         thread.join()
 
     return end
+
+
+def _interval_s() -> float:
+    """Return the seconds between two exports. Raises: SettingsError."""
+    given = os.environ.get(INTERVAL) or _INTERVAL_MS
+    if not (given.isascii() and given.isdecimal() and 0 < int(given[:20]) <= _LONGEST_MS):
+        raise SettingsError(f"{INTERVAL} must be whole milliseconds from 1 to {_LONGEST_MS}")
+    return int(given) / 1e3
 
 
 def metrics_data(registry: Registry, resource: Resource) -> MetricsData:

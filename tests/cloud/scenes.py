@@ -90,25 +90,24 @@ async def ticket_api_is_gone(here: Set) -> AsyncGenerator[None]:
 
 
 @asynccontextmanager
-async def ticket_api_is_slow(here: Set) -> AsyncGenerator[None]:
+async def slow_ticket_api(here: Set, number: int) -> AsyncGenerator[None]:
+    """Let its responses take SLOW_S longer, with so many callers."""
+    here.stage.pipe.delay_s = SLOW_S
+    try:
+        async with callers(here.stage.balancer.address, here.key, number):
+            yield
+    finally:
+        here.stage.pipe.delay_s = 0.0
+
+
+def ticket_api_is_slow(here: Set) -> contextlib.AbstractAsyncContextManager[None]:
     """Each of its responses takes SLOW_S longer."""
-    here.stage.pipe.delay_s = SLOW_S
-    try:
-        async with callers(here.stage.balancer.address, here.key, 24):
-            yield
-    finally:
-        here.stage.pipe.delay_s = 0.0
+    return slow_ticket_api(here, 24)
 
 
-@asynccontextmanager
-async def too_many_calls(here: Set) -> AsyncGenerator[None]:
+def too_many_calls(here: Set) -> contextlib.AbstractAsyncContextManager[None]:
     """More calls than a slow ticket API can serve."""
-    here.stage.pipe.delay_s = SLOW_S
-    try:
-        async with callers(here.stage.balancer.address, here.key, 100):
-            yield
-    finally:
-        here.stage.pipe.delay_s = 0.0
+    return slow_ticket_api(here, 100)
 
 
 @asynccontextmanager

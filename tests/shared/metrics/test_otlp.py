@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
@@ -10,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.counting import BOUNDS_S, TallyCounter
+from shared.environment import SettingsError
 from shared.metrics.otlp import INTERVAL, export_metrics
 from shared.metrics.prometheus import PrometheusText
 from shared.metrics.registry import MetricReading, Registry
@@ -17,6 +19,7 @@ from shared.metrics.server import server_metrics
 from shared.metrics.table import METRICS
 from tests.captured_logs import capture_logs
 from tests.otlp import Collector, otlp_receiver
+from tests.processes import http_door
 from tests.shared.metrics.translation import prometheus_label, prometheus_name
 
 RESOURCE = Resource({"service.name": "tickets", "service.instance.id": "i-1"})
@@ -193,3 +196,28 @@ def test_the_thread_keeps_no_process_alive(registry: Registry, collector: Collec
     assert thread.daemon
     end()
     assert set(collector.metrics) <= {metric.otlp for metric in METRICS.values()}
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-5", "nan", "1e3", "9" * 30])
+def test_an_interval_that_is_none_is_refused_with_a_sentence(
+    registry: Registry, collector: Collector, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv(INTERVAL, given)
+
+    with pytest.raises(SettingsError, match="OTEL_METRIC_EXPORT_INTERVAL must be whole milliseconds"):
+        export_metrics(RESOURCE, registry=registry)
+
+
+@pytest.mark.parametrize(("exporter", "sends"), [("otlp", True), ("none", False)])
+def test_a_started_server_sends_its_metrics_unless_told_not_to(
+    collector: Collector, tmp_path: Path, exporter: str, sends: bool
+) -> None:
+    with http_door(
+        tmp_path,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_METRICS_EXPORTER=exporter,
+        OTEL_TRACES_EXPORTER="none",
+    ) as (_, process):
+        assert process.end() == 0
+
+    assert ("ticket_server.build_info" in collector.metrics) is sends
